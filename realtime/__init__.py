@@ -1,0 +1,1 @@
+"""Real-time Django in one process, in memory."""

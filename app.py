@@ -1,0 +1,32 @@
+"""The ASGI application.
+
+uvicorn app:application         serve this machine
+python app.py                   serve the network, and print the addresses
+python app.py COMMAND           any Django command: check, shell, migrate, createsuperuser …
+"""
+
+import os
+import sys
+
+from channels.auth import AuthMiddlewareStack
+from channels.routing import ProtocolTypeRouter
+from django.core.asgi import get_asgi_application
+from django.core.management import execute_from_command_line
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings")
+http = get_asgi_application()  # before the imports below: it loads the settings and the apps
+
+from realtime.hosts import HostGuard  # noqa: E402
+from realtime.lifespan import Lifespan  # noqa: E402
+from realtime.routing import websocket_router, websocket_urlpatterns  # noqa: E402
+
+application = ProtocolTypeRouter(
+    {
+        "http": HostGuard(http),
+        "websocket": HostGuard(AuthMiddlewareStack(websocket_router(websocket_urlpatterns))),
+        "lifespan": Lifespan(),
+    }
+)
+
+if __name__ == "__main__":
+    execute_from_command_line([sys.argv[0], *(sys.argv[1:] or ["serve"])])

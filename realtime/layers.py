@@ -1,0 +1,7 @@
+"""Channel layer."""
+
+from channels.layers import InMemoryChannelLayer as ChannelsInMemoryChannelLayer
+
+
+class InMemoryChannelLayer(ChannelsInMemoryChannelLayer):
+    pass

@@ -1,0 +1,18 @@
+"""The server's start and stop, as ASGI's lifespan protocol tells them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Lifespan:
+    """ASGI application for scopes of the type `lifespan`."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        while True:
+            event = await receive()
+            if event["type"] == "lifespan.startup":
+                await send({"type": "lifespan.startup.complete"})
+            else:
+                await send({"type": "lifespan.shutdown.complete"})
+                return

@@ -1,0 +1,43 @@
+"""Which consumer serves which WebSocket path, and what an unknown path is told.
+
+Every path connects with and without its last slash.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from channels.routing import URLRouter
+from django.contrib.admindocs.views import simplify_regex
+from django.urls import URLPattern, re_path
+
+from realtime.consumers import EchoConsumer
+from realtime.hosts import accept_then_close
+
+logger = logging.getLogger("realtime")
+
+UNKNOWN_PATH = 4404
+
+websocket_urlpatterns = [
+    re_path(r"^ws/echo/?$", EchoConsumer.as_asgi()),
+    re_path(r"^ws/real-time/?$", EchoConsumer.as_asgi()),
+]
+
+
+def websocket_router(patterns: Sequence[URLPattern]) -> URLRouter:
+    """Channels' router over `patterns`; a path that none of them knows is closed with 4404."""
+    known = ", ".join(readable_paths(patterns))
+
+    async def unknown_path(scope: Any, receive: Any, send: Any) -> None:
+        logger.warning("No WebSocket at %r. There are: %s", scope["path"][:200], known)
+        reason = "There is no WebSocket at this path: the server's log names those there are."
+        await accept_then_close(receive, send, UNKNOWN_PATH, reason)
+
+    return URLRouter([*patterns, re_path(r"", unknown_path)])
+
+
+def readable_paths(patterns: Sequence[URLPattern]) -> list[str]:
+    """The paths as a person writes them: `/ws/rooms/<room>/`."""
+    return [simplify_regex(str(pattern.pattern)) for pattern in patterns]

@@ -1,0 +1,22 @@
+"""Every HTTP path of the server."""
+
+from django.contrib import admin
+from django.contrib.auth.views import LoginView, LogoutView
+from django.urls import path, re_path
+
+from realtime.web import views
+
+handler400 = "realtime.web.views.bad_request"
+handler403 = "realtime.web.views.forbidden"
+handler404 = "realtime.web.views.not_found"
+handler500 = "realtime.web.views.server_error"
+
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("echo/", views.echo, name="echo"),
+    path("healthz", views.healthz, name="healthz"),
+    path("accounts/login/", LoginView.as_view(template_name="realtime/login.html"), name="login"),
+    path("accounts/logout/", LogoutView.as_view(), name="logout"),
+    path("admin/", admin.site.urls),
+    re_path(r"^ws/", views.upgrade_required),
+]

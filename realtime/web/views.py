@@ -1,0 +1,95 @@
+"""The pages, and the words for every request that is refused."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from realtime.routing import readable_paths, websocket_urlpatterns
+from realtime.web.addresses import lan_addresses, listening
+
+logger = logging.getLogger("realtime")
+
+
+@require_safe
+@never_cache
+async def home(request: HttpRequest) -> HttpResponse:
+    """What runs here, and how to get in from another device."""
+    port = request.get_port()
+    addresses = await listening(lan_addresses(), int(port))
+    context = {
+        "urls": [f"{request.scheme}://{address}:{port}/" for address in addresses],
+        "port": port,
+        "sockets": readable_paths(websocket_urlpatterns),
+        "user": await request.auser(),
+    }
+    return render(request, "realtime/home.html", context)
+
+
+@require_safe
+@never_cache
+async def echo(request: HttpRequest) -> HttpResponse:
+    """Type, and see it come back."""
+    return render(request, "realtime/echo.html", {"user": await request.auser()})
+
+
+@require_safe
+@never_cache
+async def healthz(request: HttpRequest) -> HttpResponse:
+    """Answered by the loop that serves the sockets: an answer means that it turns."""
+    return JsonResponse({"status": "ok"})
+
+
+async def upgrade_required(request: HttpRequest) -> HttpResponse:
+    """HTTP on a path for WebSockets. The client also asks so before each new try to connect."""
+    path = request.path.lstrip("/")
+    if any(pattern.pattern.match(path) for pattern in websocket_urlpatterns):
+        sentence = "This path speaks WebSocket: open it with new WebSocket(…), not as a page.\n"
+        status, headers = 426, {"Upgrade": "websocket", "Connection": "Upgrade"}
+    else:
+        known = ", ".join(readable_paths(websocket_urlpatterns))
+        sentence, status, headers = f"No WebSocket lives here. There are: {known}\n", 404, {}
+    return HttpResponse(sentence, "text/plain; charset=utf-8", status, headers=headers)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _explain(request, 400, "This request could not be understood", str(exception)[:200])
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _explain(request, 403, "You may not do this", str(exception)[:200])
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    return _explain(
+        request,
+        403,
+        "This form came from elsewhere, or is too old",
+        f"Go back, reload the page, and send it again. ({reason})",
+    )
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _explain(request, 404, "There is no such page", f"Nothing lives at {request.path[:200]}")
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """A bug. Django has logged its traceback; the id leads from the page to that place."""
+    short_id = secrets.token_hex(3)
+    logger.error("Error %s: the traceback above, at %r", short_id, request.path[:200])
+    return _explain(
+        request,
+        500,
+        "Something broke here",
+        f"It is not your fault. The server's log says more at {short_id}.",
+    )
+
+
+def _explain(request: HttpRequest, status: int, title: str, sentence: str) -> HttpResponse:
+    context = {"title": title, "sentence": sentence}
+    return render(request, "realtime/error.html", context, status=status)

@@ -1,0 +1,197 @@
+"""Every setting, its default and the reason for it. An environment variable of the same name
+overrides it; one that cannot be used, or is misspelt, stops the start with a sentence.
+
+Lists are written with commas (`ALLOWED_HOSTS=a.example,b.example`), switches as true or false.
+"""
+
+import os
+from pathlib import Path
+
+from realtime.environment import Environment, secret_key
+from realtime.hosts import local_hosts
+
+BASE_DIR = Path(__file__).resolve().parent
+env = Environment(os.environ)
+
+# --- What Django needs ---------------------------------------------------------------------------
+
+# Off, so that nobody who opens a page of yours reads your source in a traceback.
+DEBUG = env("DEBUG", False)
+
+# Signs cookies. Without a variable it is made once and kept in a file that only you can read.
+SECRET_KEY = env("SECRET_KEY", "") or secret_key(BASE_DIR / ".secret-key")
+
+# Names that this server may be opened by, besides localhost, *.local, this machine's name and any
+# IP address, which always work: no stranger's web page can point those here.
+ALLOWED_HOSTS = [*env("ALLOWED_HOSTS", []), *local_hosts()]
+
+# Other origins whose pages may post forms and open WebSockets: https://chat.example.com.
+CSRF_TRUSTED_ORIGINS = env("CSRF_TRUSTED_ORIGINS", [])
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "servestatic",
+    "channels",
+    "realtime",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "realtime.web.middleware.ContentSecurityPolicy",
+    "servestatic.middleware.ServeStaticMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "realtime.web.middleware.MissingDatabase",
+]
+
+ROOT_URLCONF = "realtime.web.urls"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# The SQLite file. Not touched until somebody wants accounts: `python app.py migrate` makes it.
+REALTIME_DATABASE = env("REALTIME_DATABASE", str(BASE_DIR / "db.sqlite3"))
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": REALTIME_DATABASE}}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator")
+]
+
+# Django's sessions, except that a cookie from elsewhere, or a missing table, is an anonymous
+# visitor and not an error.
+SESSION_ENGINE = "realtime.web.sessions"
+
+# Names of our own: cookies ignore the port, so every project on 127.0.0.1 shares `sessionid`.
+SESSION_COOKIE_NAME = "realtime_session"
+CSRF_COOKIE_NAME = "realtime_csrf"
+
+LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "home"
+LOGIN_URL = "login"
+
+# Files come straight from the packages' static folders: no collectstatic, and none to forget.
+STATIC_URL = "/static/"
+SERVESTATIC_USE_FINDERS = True
+SERVESTATIC_ALLOW_ALL_ORIGINS = False
+# Asked for again at each load (an unchanged file costs a 304): a kiosk is never stuck on old code.
+SERVESTATIC_MAX_AGE = 0
+
+# The pages that a refused form or an unexpected error shows.
+CSRF_FAILURE_VIEW = "realtime.web.views.csrf_failure"
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+# Quiet: what goes wrong is logged, a message or a visitor is not.
+REALTIME_LOG_LEVEL = env(
+    "REALTIME_LOG_LEVEL", "INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR")
+)
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"peer_faults": {"()": "realtime.logs.PeerFaults"}},
+    "formatters": {"line": {"format": "{levelname:8} {name}: {message}", "style": "{"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "loggers": {
+        "django": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
+        "django.request": {"level": "ERROR"},  # a 404 is an answer, not an event
+        "realtime": {"handlers": ["stderr"], "level": REALTIME_LOG_LEVEL, "propagate": False},
+        "uvicorn.error": {"filters": ["peer_faults"]},
+    },
+}
+
+# --- Channels ------------------------------------------------------------------------------------
+
+ASGI_APPLICATION = "app.application"
+CHANNEL_LAYERS = {"default": {"BACKEND": "realtime.layers.InMemoryChannelLayer"}}
+
+# --- The server that `python app.py` starts -------------------------------------------------------
+
+# All interfaces: phones on the network get in. 127.0.0.1 keeps the server to this machine.
+REALTIME_HOST = env("REALTIME_HOST", "0.0.0.0")  # noqa: S104
+REALTIME_PORT = env("REALTIME_PORT", 8000, low=0, high=65_535)
+
+# --- Limits that protect --------------------------------------------------------------------------
+
+# Largest message from a browser, in bytes; more is closed with 1009. As Centrifugo's.
+REALTIME_MAX_MESSAGE_SIZE = env("REALTIME_MAX_MESSAGE_SIZE", 65_536, low=1, high=16_777_216)
+
+# Messages per second that one connection may send for long, and how many at once. Fast typing
+# with a cursor stays below it; a runaway loop does not.
+REALTIME_RATE_LIMIT = env("REALTIME_RATE_LIMIT", 20.0, low=0.01, high=1_000_000)
+REALTIME_RATE_BURST = env("REALTIME_RATE_BURST", 40.0, low=1, high=1_000_000)
+
+# Connections in all. One idle connection takes about 25 KB: 10,000 fit a Raspberry Pi.
+REALTIME_MAX_CONNECTIONS = env("REALTIME_MAX_CONNECTIONS", 10_000, low=1, high=1_000_000)
+
+# Connections in one room, and rooms: a room costs its history.
+REALTIME_MAX_MEMBERS = env("REALTIME_MAX_MEMBERS", 2_000, low=1, high=1_000_000)
+REALTIME_MAX_ROOMS = env("REALTIME_MAX_ROOMS", 1_000, low=1, high=1_000_000)
+
+# Members shown by name. Above it only the count goes out: nobody reads a list of 300, and its
+# text grows with the square of the members.
+REALTIME_ROSTER_LIMIT = env("REALTIME_ROSTER_LIMIT", 200, low=0, high=10_000)
+
+# A member's own state in the roster, in bytes of JSON. As Pusher's and PartyKit's.
+REALTIME_STATE_SIZE = env("REALTIME_STATE_SIZE", 2_048, low=0, high=65_536)
+
+# Waiting for a slow reader, in bytes; more ends the connection with 4508. As Centrifugo's.
+REALTIME_OUTBOX_BYTES = env("REALTIME_OUTBOX_BYTES", 1_048_576, low=65_536, high=1_073_741_824)
+
+# A reader that takes nothing for so many seconds is gone, whatever TCP believes.
+REALTIME_SEND_TIMEOUT = env("REALTIME_SEND_TIMEOUT", 10.0, low=0.1, high=3_600)
+
+# Native clients (a Python script, an ESP32) send no Origin and are let in; true refuses them.
+REALTIME_STRICT_ORIGIN = env("REALTIME_STRICT_ORIGIN", False)
+
+# --- Rooms ---------------------------------------------------------------------------------------
+
+# Messages that a room remembers for who comes back, and for how many seconds.
+REALTIME_HISTORY_SIZE = env("REALTIME_HISTORY_SIZE", 100, low=0, high=100_000)
+REALTIME_HISTORY_AGE = env("REALTIME_HISTORY_AGE", 3_600.0, low=0, high=31_536_000)
+
+# Seconds between the pings of a room, by which a page notices that the server is gone.
+REALTIME_HEARTBEAT = env("REALTIME_HEARTBEAT", 20.0, low=0.1, high=3_600)
+
+# Seconds for which a member who vanished is shown as away before they have left, and for which
+# one who reloads the page has not left at all. 15 s is Ably's.
+REALTIME_GRACE = env("REALTIME_GRACE", 15.0, low=0, high=86_400)
+REALTIME_GRACE_RELOAD = env("REALTIME_GRACE_RELOAD", 3.0, low=0, high=86_400)
+
+# Seconds for which comings and goings are gathered in a storm; in quiet they go out at once.
+REALTIME_PRESENCE_INTERVAL = env("REALTIME_PRESENCE_INTERVAL", 0.05, low=0, high=60)
+
+# --- HTTP API, commands, snapshot ---------------------------------------------------------------
+
+# Bearer token of the HTTP API. Without one, only this machine may use it.
+REALTIME_API_TOKEN = env("REALTIME_API_TOKEN", "")
+
+# Where the commands find the running server.
+REALTIME_URL = env("REALTIME_URL", "http://127.0.0.1:8000")
+
+# File that keeps histories over a restart; none by default, to spare the SD card.
+REALTIME_SNAPSHOT = env("REALTIME_SNAPSHOT", "")
+
+env.refuse_unknown()

@@ -19,6 +19,12 @@ from django.core.management.utils import get_random_secret_key
 
 PREFIX = "REALTIME_"
 
+# Patterns for `Environment`: a name for ALLOWED_HOSTS, an origin (perhaps https://*.example.com),
+# and a URL.
+HOST = r"^(?i:\*|\.?[a-z0-9.-]+|\[[0-9a-f:.]+\])\Z"
+ORIGIN = r"^(?i:https?://(\*\.)?([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]+)?)\Z"
+URL = r"^(?i:https?://[^\s/]+)"
+
 T = TypeVar("T", bool, int, float, str, list[str])
 
 
@@ -41,22 +47,33 @@ class Environment:
         low: float | None = None,
         high: float | None = None,
         choices: tuple[str, ...] = (),
+        pattern: str | None = None,
+        wanted: str = "",
     ) -> T:
-        """The variable's value in the type of `default`; `low` and `high` are inclusive."""
+        """The variable's value in the type of `default`.
+
+        `low` and `high` are inclusive; `pattern` is what a text, or each of a list, must match,
+        and `wanted` says it in words.
+        """
         self._names.add(name)
         text = self._variables.get(name)
         if text is None:
             return default
-        if isinstance(default, list):
-            return [part.strip() for part in text.split(",") if part.strip()]
+        limits: Any = {"pattern": pattern} if isinstance(default, str) else {"ge": low, "le": high}
+        kind: Any = Annotated[type(default), msgspec.Meta(**limits)]
+        value: object = text
+        if choices:
+            kind = Literal[choices]
+        elif isinstance(default, list):
+            kind = list[Annotated[str, msgspec.Meta(pattern=pattern)]]
+            value = [part.strip() for part in text.split(",") if part.strip()]
         try:
-            return cast(T, msgspec.convert(text, _kind(default, low, high, choices), strict=False))
+            return cast(T, msgspec.convert(value, kind, strict=False))
         except msgspec.ValidationError:
-            wanted = _wanted(default, low, high, choices)
-            sentence = (
-                f"The environment variable {name}={text!r} cannot be used: it must be {wanted}."
-            )
-            raise BadSetting(sentence) from None
+            raise BadSetting(
+                f"The environment variable {name}={text!r} cannot be used: "
+                f"it must be {wanted or _wanted(default, low, high, choices)}."
+            ) from None
 
     def refuse_unknown(self) -> None:
         """Stop the start when a variable with our prefix is no setting of ours."""
@@ -104,12 +121,6 @@ def _write_private(path: Path, text: str) -> None:
             f"No secret key can be stored in {path} ({error.strerror}): "
             "make the folder writable, or set SECRET_KEY in the environment."
         ) from None
-
-
-def _kind(default: object, low: float | None, high: float | None, choices: tuple[str, ...]) -> Any:
-    if choices:
-        return Literal[choices]
-    return Annotated[type(default), msgspec.Meta(ge=low, le=high)]
 
 
 def _wanted(

@@ -12,7 +12,8 @@ import socket
 from typing import Any, Self
 
 from django.conf import settings
-from django.http.request import is_same_domain, split_domain_port, validate_host
+from django.http.request import split_domain_port, validate_host
+from django.utils.http import is_same_domain
 
 logger = logging.getLogger("realtime")
 
@@ -140,7 +141,7 @@ def _header(scope: Any, name: bytes) -> str | None:
 
 
 def _peer(scope: Any) -> str:
-    return (scope.get("client") or ["?"])[0]
+    return str((scope.get("client") or ["?"])[0])
 
 
 def _shown(text: str | None) -> str:

@@ -1,7 +1,306 @@
-"""Channel layer."""
+"""The channel layer for exactly one process.
 
+Channels' own in-memory layer, with its options and its API, except that a broadcast costs what its
+members cost and no more, membership lasts as long as the consumer, a full mailbox is never silent,
+and any thread or loop may send. No wall clock anywhere.
+
+A consumer of this package subscribes and is delivered to directly. Channels that anybody else
+reads (`receive()`) are queues, as in Channels, whose messages lapse after `expiry` seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from channels.exceptions import ChannelFull
 from channels.layers import InMemoryChannelLayer as ChannelsInMemoryChannelLayer
+
+from realtime.connection import Connection, Outgoing
+from realtime.frames import Batch, Frame
+from realtime.mailbox import Mailbox
+
+Message: TypeAlias = dict[str, Any]
+
+# A task that sends in a tight loop lets the loop turn after so many seconds.
+SLICE = 0.005
+
+# Values that a handler cannot change under another member's hands.
+IMMUTABLE = (str, int, float, bool, bytes, type(None))
+
+logger = logging.getLogger("realtime")
+
+
+@dataclass(slots=True, eq=False)
+class Subscriber:
+    """A consumer as the layer sees it."""
+
+    channel: str
+    mailbox: Mailbox
+    capacity: int
+    # Where `websocket.send` goes at once; None for a consumer that handles it by itself.
+    connection: Connection | None
+    # Called instead of a delivery that finds the mailbox full.
+    overflow: Callable[[], None]
+    groups: set[str] = field(default_factory=set)
+
+    def deliver(self, message: Message) -> bool:
+        """Into the mailbox; says whether that is half full."""
+        waiting = len(self.mailbox)
+        if waiting < self.capacity:
+            self.mailbox.put_nowait(message)
+        else:
+            self.overflow()
+        return waiting * 2 >= self.capacity
+
+
+# Of one group, by channel; None stands for a channel that is read with `receive()`.
+Members: TypeAlias = dict[str, Subscriber | None]
 
 
 class InMemoryChannelLayer(ChannelsInMemoryChannelLayer):
-    pass
+    """Set it as `CHANNEL_LAYERS["default"]["BACKEND"]`. `group_expiry` is accepted and unused."""
+
+    def __init__(
+        self,
+        expiry: float = 60,
+        group_expiry: float | None = None,
+        capacity: int = 100,
+        channel_capacity: dict[Any, int] | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(expiry=expiry, capacity=capacity, **options)
+        self.channel_capacity = self.compile_capacities(channel_capacity or {})
+        self.group_expiry = group_expiry
+        self.groups: dict[str, Members] = {}
+        self._subscribers: dict[str, Subscriber] = {}
+        # What each group was sent in this tick, as long as no member comes or goes.
+        self._batches: dict[str, Batch] = {}
+        # The loop that serves; sends from elsewhere go through it.
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._turned = 0.0
+
+    # For this package's consumers.
+
+    def subscribe(
+        self,
+        channel: str,
+        mailbox: Mailbox,
+        *,
+        connection: Connection | None,
+        overflow: Callable[[], None],
+    ) -> None:
+        """Deliver what is sent to `channel` to `mailbox`, until `unsubscribe()`."""
+        self._bind()
+        capacity = self.get_capacity(channel)
+        self._subscribers[channel] = Subscriber(channel, mailbox, capacity, connection, overflow)
+
+    def unsubscribe(self, channel: str) -> None:
+        """Take the channel out of everything. Doing it twice does nothing."""
+        subscriber = self._subscribers.pop(channel, None)
+        for group in subscriber.groups if subscriber else ():
+            self._remove(group, channel)
+
+    def broadcast(self, group: str, message: Message) -> bool:
+        """`group_send()` for code that runs in the serving loop and cannot await.
+
+        Says whether somebody's mailbox is half full, so that sending more had better wait.
+        """
+        members = self.groups.get(group)
+        if members is None:
+            return False
+        if message.get("type") == "websocket.send":
+            return self._broadcast_frame(group, members, message)
+        return self._broadcast_message(members, message)
+
+    # Channel layer API.
+
+    async def send(self, channel: str, message: Message) -> None:
+        """To one channel. Raises ChannelFull when its reader has fallen behind."""
+        assert isinstance(message, dict), "message is not a dict"
+        self.require_valid_channel_name(channel)
+        assert "__asgi_channel__" not in message
+        if loop := self._elsewhere():
+            loop.call_soon_threadsafe(self._send, channel, deepcopy(message))
+        else:
+            self._send(channel, deepcopy(message))
+
+    async def receive(self, channel: str) -> Message:
+        """The first message on `channel`; waits for one. Not for channels of subscribers."""
+        self.require_valid_channel_name(channel)
+        self._bind()
+        self._expire(channel)
+        queue = self.channels.setdefault(channel, asyncio.Queue(self.get_capacity(channel)))
+        try:
+            _, message = await queue.get()
+        finally:
+            if queue.empty() and self.channels.get(channel) is queue:
+                del self.channels[channel]
+        return message  # type: ignore[no-any-return]
+
+    async def flush(self) -> None:
+        self.channels = {}
+        self.groups = {}
+        for subscriber in self._subscribers.values():
+            subscriber.groups.clear()
+
+    async def group_add(self, group: str, channel: str) -> None:
+        """For as long as the consumer lives, or until `group_discard()`."""
+        self.require_valid_group_name(group)
+        self.require_valid_channel_name(channel)
+        if loop := self._elsewhere():
+            loop.call_soon_threadsafe(self._add, group, channel)
+        else:
+            self._add(group, channel)
+
+    async def group_discard(self, group: str, channel: str) -> None:
+        self.require_valid_channel_name(channel)
+        self.require_valid_group_name(group)
+        if loop := self._elsewhere():
+            loop.call_soon_threadsafe(self._discard, group, channel)
+        else:
+            self._discard(group, channel)
+
+    async def group_send(self, group: str, message: Message) -> None:
+        """To every member. `{"type": "websocket.send", …}` goes straight to their sockets."""
+        assert isinstance(message, dict), "Message is not a dict"
+        self.require_valid_group_name(group)
+        if loop := self._elsewhere():
+            loop.call_soon_threadsafe(self.broadcast, group, deepcopy(message))
+            return
+        pressed = self.broadcast(group, message)
+        await self._let_others_run(pressed)
+
+    # How it is done.
+
+    def _broadcast_frame(self, group: str, members: Members, message: Message) -> bool:
+        frame = Frame.of(message)
+        excluded = message.get("exclude")
+        if excluded or frame.key:
+            return self._write(members, message, frame, excluded)
+        batch = self._batches.get(group)
+        if batch is not None and batch.add(frame):
+            return False
+        batch = self._batches[group] = Batch(frame)
+        if len(self._batches) == 1:
+            asyncio.get_running_loop().call_soon(self._batches.clear)
+        return self._write(members, message, batch, None)
+
+    def _write(
+        self, members: Members, message: Message, frame: Outgoing, excluded: str | None
+    ) -> bool:
+        pressed = False
+        # A copy of the members, for a full outbox ends its member on the spot.
+        for channel, subscriber in list(members.items()):
+            if subscriber is not None and subscriber.connection is not None:
+                if channel != excluded:
+                    subscriber.connection.write(frame)
+                continue
+            frame.open = False  # who takes messages takes each
+            if subscriber is None:
+                self._put(channel, message.copy())
+            else:
+                pressed |= subscriber.deliver(message.copy())
+        return pressed
+
+    def _broadcast_message(self, members: Members, message: Message) -> bool:
+        copy = dict if all(type(value) in IMMUTABLE for value in message.values()) else deepcopy
+        pressed = False
+        for channel, subscriber in list(members.items()):
+            if subscriber is None:
+                self._put(channel, copy(message))
+            else:
+                pressed |= subscriber.deliver(copy(message))
+        return pressed
+
+    def _put(self, channel: str, message: Message) -> None:
+        try:
+            self._enqueue(channel, message)
+        except ChannelFull:
+            logger.warning("Channel %s is full: a message to its group was not delivered", channel)
+
+    def _send(self, channel: str, message: Message) -> None:
+        subscriber = self._subscribers.get(channel)
+        if subscriber is None:
+            self._enqueue(channel, message)
+        else:
+            subscriber.deliver(message)
+
+    def _enqueue(self, channel: str, message: Message) -> None:
+        """Onto the queue of a channel that somebody reads with `receive()`."""
+        self._bind()
+        assert self._loop is not None
+        queue = self.channels.setdefault(channel, asyncio.Queue(self.get_capacity(channel)))
+        if queue.full():
+            raise ChannelFull(channel)
+        queue.put_nowait((self._loop.time() + self.expiry, message))
+        if queue.qsize() == 1:
+            self._loop.call_later(self.expiry, self._expire, channel)
+
+    def _expire(self, channel: str) -> None:
+        """Drop what nobody has read for too long, and the reader from its groups: it is gone."""
+        queue = self.channels.get(channel)
+        if queue is None or self._loop is None:
+            return
+        before = queue.qsize()
+        while not queue.empty() and queue._queue[0][0] <= self._loop.time():
+            queue.get_nowait()
+        if queue.qsize() < before:
+            self._remove_from_groups(channel)
+        if not queue.empty():
+            self._loop.call_at(queue._queue[0][0], self._expire, channel)
+        elif before:
+            del self.channels[channel]
+
+    def _add(self, group: str, channel: str) -> None:
+        self._close_batch(group)
+        subscriber = self._subscribers.get(channel)
+        self.groups.setdefault(group, {})[channel] = subscriber
+        if subscriber is not None:
+            subscriber.groups.add(group)
+
+    def _discard(self, group: str, channel: str) -> None:
+        subscriber = self._subscribers.get(channel)
+        if subscriber is not None:
+            subscriber.groups.discard(group)
+        self._remove(group, channel)
+
+    def _close_batch(self, group: str) -> None:
+        """The members change: whoever comes gets nothing older, whoever goes nothing newer."""
+        batch = self._batches.get(group)
+        if batch is not None:
+            batch.open = False
+
+    def _remove(self, group: str, channel: str) -> None:
+        self._close_batch(group)
+        members = self.groups.get(group, {})
+        members.pop(channel, None)
+        if not members:
+            self.groups.pop(group, None)
+
+    def _remove_from_groups(self, channel: str) -> None:
+        for group in [name for name, members in self.groups.items() if channel in members]:
+            self._remove(group, channel)
+
+    async def _let_others_run(self, pressed: bool) -> None:
+        """Give the loop a turn when a mailbox is half full, or this task has sent for long."""
+        loop = asyncio.get_running_loop()
+        if pressed or loop.time() - self._turned > SLICE:
+            await asyncio.sleep(0)
+            self._turned = loop.time()
+
+    def _bind(self) -> None:
+        """The first loop that reads here is the one that serves."""
+        if self._loop is None or self._loop.is_closed():
+            self._loop = asyncio.get_running_loop()
+
+    def _elsewhere(self) -> asyncio.AbstractEventLoop | None:
+        """The serving loop, when the caller runs in another one."""
+        loop = self._loop
+        if loop is None or loop.is_closed() or loop is asyncio.get_running_loop():
+            return None
+        return loop

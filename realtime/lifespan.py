@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from realtime.workarounds import mend_uvicorn
+
 
 class Lifespan:
     """ASGI application for scopes of the type `lifespan`."""
@@ -12,6 +14,7 @@ class Lifespan:
         while True:
             event = await receive()
             if event["type"] == "lifespan.startup":
+                mend_uvicorn()
                 await send({"type": "lifespan.startup.complete"})
             else:
                 await send({"type": "lifespan.shutdown.complete"})

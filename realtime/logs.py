@@ -12,7 +12,7 @@ class PeerFaults(logging.Filter):
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.exc_info and isinstance(record.exc_info[1], UnicodeDecodeError):
+        if record.exc_info and str(record.msg).startswith("Invalid UTF-8 sequence"):
             record.exc_info = record.exc_text = None
             record.levelno, record.levelname = logging.WARNING, "WARNING"
         return True

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from channels.routing import URLRouter
 from django.contrib.admindocs.views import simplify_regex
@@ -35,7 +35,7 @@ def websocket_router(patterns: Sequence[URLPattern]) -> URLRouter:
         reason = "There is no WebSocket at this path: the server's log names those there are."
         await accept_then_close(receive, send, UNKNOWN_PATH, reason)
 
-    return URLRouter([*patterns, re_path(r"", unknown_path)])
+    return URLRouter([*patterns, re_path(r"", cast(Any, unknown_path))])
 
 
 def readable_paths(patterns: Sequence[URLPattern]) -> list[str]:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from typing import cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.conf import settings
 from django.db import OperationalError, ProgrammingError
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
+from servestatic.middleware import ServeStaticMiddleware
+from servestatic.responders import MissingFileError
 
 logger = logging.getLogger("realtime")
 
@@ -39,14 +43,29 @@ class AsyncMiddleware:
 
 
 class ContentSecurityPolicy(AsyncMiddleware):
-    """Sends the policy with every answer; a view that set its own keeps it."""
+    """Sends the policy with every answer; a view that set its own keeps it.
+
+    Django's debug pages bring their style inline, so they go without.
+    """
 
     async def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = await self.get_response(request)
+        if settings.DEBUG and response.status_code in (404, 500):
+            return response
         response.headers.setdefault(
             "Content-Security-Policy", POLICY.format(host=request.get_host())
         )
         return response
+
+
+class StaticFiles(ServeStaticMiddleware):
+    """ServeStatic's; where that raises with DEBUG, a file that is missing is a 404 all the same."""
+
+    async def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        try:
+            return cast(HttpResponseBase, await super().__call__(request))
+        except MissingFileError as error:
+            raise Http404(str(error)) from None
 
 
 class MissingDatabase(AsyncMiddleware):

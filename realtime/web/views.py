@@ -8,6 +8,7 @@ import secrets
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
 from realtime.routing import readable_paths, websocket_urlpatterns
@@ -21,10 +22,10 @@ logger = logging.getLogger("realtime")
 async def home(request: HttpRequest) -> HttpResponse:
     """What runs here, and how to get in from another device."""
     port = request.get_port()
-    addresses = await listening(lan_addresses(), int(port))
+    # On a Unix socket there is no port, so nobody on the network gets in either.
+    addresses = await listening(lan_addresses(), int(port)) if port.isdecimal() else []
     context = {
         "urls": [f"{request.scheme}://{address}:{port}/" for address in addresses],
-        "port": port,
         "sockets": readable_paths(websocket_urlpatterns),
         "user": await request.auser(),
     }
@@ -45,6 +46,7 @@ async def healthz(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"status": "ok"})
 
 
+@csrf_exempt
 async def upgrade_required(request: HttpRequest) -> HttpResponse:
     """HTTP on a path for WebSockets. The client also asks so before each new try to connect."""
     path = request.path.lstrip("/")
@@ -79,9 +81,9 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """A bug. Django has logged its traceback; the id leads from the page to that place."""
+    """A bug. Django logs its traceback next; the id leads from the page to that place."""
     short_id = secrets.token_hex(3)
-    logger.error("Error %s: the traceback above, at %r", short_id, request.path[:200])
+    logger.error("Error %s at %r: its traceback comes next.", short_id, request.path[:200])
     return _explain(
         request,
         500,

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+import argparse
+import signal
+import socket
+import sys
+from types import FrameType
 from typing import Any
 
 import uvicorn
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from realtime.web.addresses import lan_addresses
 
 # How long a stop waits for handlers that are still busy, in seconds.
 GRACEFUL_SHUTDOWN = 3
+
+# Hosts that mean every interface of this machine.
+EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104
+
+
+class Server(uvicorn.Server):
+    """uvicorn's, except that a stop by signal is a success: it ends with status 0."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        # uvicorn's own remembers the signal and raises it again after the clean stop.
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
 
 
 class Command(BaseCommand):
@@ -20,31 +37,58 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--host", default=settings.REALTIME_HOST, help="default: %(default)s")
         parser.add_argument(
-            "--port", type=int, default=settings.REALTIME_PORT, help="default: %(default)s"
+            "--port", type=port_number, default=settings.REALTIME_PORT, help="default: %(default)s"
         )
 
     def handle(self, *args: Any, host: str, port: int, **options: Any) -> None:
-        self.stdout.write(banner(host, port))
-        uvicorn.run(
+        listener = listen(host, port)
+        self.stdout.write(banner(host, listener.getsockname()[1]))
+        self.stdout.flush()  # a log file or journal gets the addresses now, not at the end
+        config = uvicorn.Config(
             ":".join(settings.ASGI_APPLICATION.rsplit(".", 1)),
-            host=host,
-            port=port,
             lifespan="on",
             log_level="warning",
             ws_max_size=settings.REALTIME_MAX_MESSAGE_SIZE,
             timeout_graceful_shutdown=GRACEFUL_SHUTDOWN,
             server_header=False,
         )
+        server = Server(config)
+        with listener:
+            server.run(sockets=[listener])
+        if not server.started:
+            sys.exit(1)  # uvicorn has said why
+
+
+def port_number(text: str) -> int:
+    port = int(text) if text.isdecimal() else -1
+    if not 0 <= port <= 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: a number from 0 to 65535")
+    return port
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """The listening socket; a `CommandError` in words when the address cannot be had."""
+    everywhere = host == "::" and socket.has_dualstack_ipv6()
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server(
+            (host, port), family=family, backlog=2048, dualstack_ipv6=everywhere
+        )
+    except OSError as error:
+        why = str(error.strerror or error).partition(" (while")[0]
+        raise CommandError(
+            f"Cannot serve at {host or '*'} port {port}: {why}. "
+            f"Another port may do: python app.py --port {port + 1 if port < 65_535 else 8000}"
+        ) from None
 
 
 def banner(host: str, port: int) -> str:
     """The addresses to open, as a person reads them."""
-    if host in ("0.0.0.0", "::", ""):  # noqa: S104
-        found = lan_addresses()
-        lines = ["On this machine:  http://localhost:{port}/"]
-        lines += [f"On the network:   http://{address}:{{port}}/" for address in found]
-        if not found:
+    if host in EVERYWHERE:
+        lines = [f"On this machine:  http://localhost:{port}/"]
+        lines += [f"On the network:   http://{address}:{port}/" for address in lan_addresses()]
+        if len(lines) == 1:
             lines.append("On the network:   no network found")
     else:
-        lines = [f"Open:  http://{host}:{{port}}/"]
-    return "\n".join(["", *lines, "", "Stop with Ctrl+C.", ""]).format(port=port)
+        lines = [f"Open:  http://{f'[{host}]' if ':' in host else host}:{port}/"]
+    return "\n".join(["", *lines, "", "Stop with Ctrl+C.", ""])

@@ -1,0 +1,62 @@
+"""Two faults of uvicorn 0.54 that no ASGI application can see, mended where they are.
+
+- What its WebSocket library cannot read (a line above 8 KiB, say the cookies of all projects on
+  127.0.0.1, more than 128 headers, a body) that library refuses, but uvicorn never sends the
+  refusal: the browser says "connecting" for ever.
+- Text that is not UTF-8 with a close frame right behind it ends in a traceback.
+
+A version that has become different inside is left as it is.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from websockets import http11
+from websockets.exceptions import InvalidState
+
+logger = logging.getLogger("realtime")
+
+# As long as what HTTP takes on the same port.
+LONGEST_LINE = 65_536
+
+BAD_REQUEST = (
+    b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\n"
+    b"connection: close\r\n\r\nThis is no WebSocket request that can be read.\n"
+)
+
+
+def mend_uvicorn() -> None:
+    """Mend both, and let requests have longer lines. Calling it again changes nothing."""
+    http11.MAX_LINE_LENGTH = LONGEST_LINE
+    try:
+        from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+    except ImportError:
+        return
+    protocol_class: Any = WebSocketsSansIOProtocol
+    original = getattr(protocol_class, "handle_events", None)
+    if original is None or original.__module__ == __name__:
+        return
+
+    def handle_events(protocol: Any) -> None:
+        try:
+            original(protocol)
+        except InvalidState:
+            _send_and_close(protocol)
+        if protocol.conn.handshake_exc is not None and not protocol.handshake_initiated:
+            _refuse(protocol, protocol.conn.handshake_exc)
+
+    protocol_class.handle_events = handle_events
+
+
+def _refuse(protocol: Any, fault: Exception) -> None:
+    logger.warning("A WebSocket request was refused: %s", fault.__cause__ or fault)
+    _send_and_close(protocol, BAD_REQUEST)
+
+
+def _send_and_close(protocol: Any, otherwise: bytes = b"") -> None:
+    """What the library has ready to go out, or `otherwise`, are the last bytes."""
+    protocol.handshake_complete = protocol.close_sent = True  # uvicorn has nothing more to say
+    protocol.transport.write(b"".join(protocol.conn.data_to_send()) or otherwise)
+    protocol.transport.close()

@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 DEFAULTS: dict[str, Any] = {
@@ -31,6 +34,7 @@ DEFAULTS: dict[str, Any] = {
     "REALTIME_API_TOKEN": "",
     "REALTIME_URL": "http://127.0.0.1:8000",
     "REALTIME_SNAPSHOT": "",
+    "REALTIME_BUILD": "",
 }
 
 
@@ -39,3 +43,10 @@ def fill_in(settings: Any) -> None:
     for name, default in DEFAULTS.items():
         if not hasattr(settings, name):
             setattr(settings, name, default)
+
+
+@cache
+def build() -> str:
+    """Names what a browser runs of ours: other static files, another build."""
+    files = sorted((Path(__file__).parent / "static").rglob("*.*"))
+    return sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]

@@ -117,6 +117,10 @@ class InMemoryChannelLayer(ChannelsInMemoryChannelLayer):
             return self._broadcast_frame(group, members, message)
         return self._broadcast_message(members, message)
 
+    def enter(self, group: str, channel: str) -> None:
+        """`group_add()` for code that runs in the serving loop and cannot await."""
+        self._add(group, channel)
+
     # Channel layer API.
 
     async def send(self, channel: str, message: Message) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from realtime.hub import serve_here
+
 from realtime.workarounds import mend_uvicorn
 
 
@@ -14,6 +16,7 @@ class Lifespan:
         while True:
             event = await receive()
             if event["type"] == "lifespan.startup":
+                serve_here()
                 mend_uvicorn()
                 await send({"type": "lifespan.startup.complete"})
             else:

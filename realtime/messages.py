@@ -10,7 +10,7 @@ up to Python's 4,300 digits; of a key that stands twice the last counts.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import IntEnum, StrEnum
 from typing import Annotated, Any, get_args
 
@@ -64,6 +64,8 @@ class ErrorCode(StrEnum):
     TOO_DEEP = "too_deep"
     UNKNOWN_TYPE = "unknown_type"  # no legal name, or nobody handles it
     UNKNOWN_MEMBER = "unknown_member"
+    BAD_NAME = "bad_name"
+    FORBIDDEN = "forbidden"
     BINARY = "binary"
     TOO_LARGE = "too_large"
     RATE = "rate"
@@ -268,7 +270,7 @@ def decode(text: str | bytes) -> ClientMessage:
     return message
 
 
-def encode(message: ServerMessage | BuiltIn | Sequence[object]) -> bytes:
+def encode(message: ServerMessage | BuiltIn | Sequence[object] | Mapping[str, Any]) -> bytes:
     """Raises TypeError, ValueError or RecursionError for `data` that is no JSON: our side's fault.
 
     `Raw(encode(members))` is the roster of a `Welcome`, `Raw(entry.text)` one of its messages.

@@ -6,6 +6,7 @@ Every path connects with and without its last slash.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ from django.urls import URLPattern, re_path
 
 from realtime.consumers import EchoConsumer
 from realtime.hosts import accept_then_close
+from realtime.room_consumer import NotificationConsumer, RoomConsumer
 
 logger = logging.getLogger("realtime")
 
@@ -23,6 +25,8 @@ UNKNOWN_PATH = 4404
 websocket_urlpatterns = [
     re_path(r"^ws/echo/?$", EchoConsumer.as_asgi()),
     re_path(r"^ws/real-time/?$", EchoConsumer.as_asgi()),
+    re_path(r"^ws/rooms/(?P<room>[^/]+)/?$", RoomConsumer.as_asgi()),
+    re_path(r"^ws/notifications/?$", NotificationConsumer.as_asgi()),
 ]
 
 
@@ -40,4 +44,4 @@ def websocket_router(patterns: Sequence[URLPattern]) -> URLRouter:
 
 def readable_paths(patterns: Sequence[URLPattern]) -> list[str]:
     """The paths as a person writes them: `/ws/rooms/<room>/`."""
-    return [simplify_regex(str(pattern.pattern)) for pattern in patterns]
+    return [re.sub(r"<\w+:", "<", simplify_regex(str(each.pattern))) for each in patterns]

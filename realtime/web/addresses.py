@@ -10,6 +10,9 @@ import ifaddr
 # Where home and office routers deal addresses, most likely first: 172.16/12 is mostly Docker's.
 NETWORKS = [ipaddress.ip_network(n) for n in ("192.168.0.0/16", "10.0.0.0/8", "172.16.0.0/12")]
 
+# Seconds for an address of this very machine to answer.
+PATIENCE = 0.5
+
 # Bridges of containers and virtual machines: a phone cannot get there.
 VIRTUAL = ("docker", "br-", "veth", "virbr", "lxc", "vmnet")
 
@@ -34,7 +37,7 @@ async def listening(addresses: list[str], port: int) -> list[str]:
 
 async def _is_open(address: str, port: int) -> bool:
     try:
-        async with asyncio.timeout(0.5):
+        async with asyncio.timeout(PATIENCE):
             _, writer = await asyncio.open_connection(address, port)
     except (OSError, TimeoutError):
         return False

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import signal
 import socket
-import sys
 from types import FrameType
 from typing import Any
 
@@ -52,11 +51,8 @@ class Command(BaseCommand):
             timeout_graceful_shutdown=GRACEFUL_SHUTDOWN,
             server_header=False,
         )
-        server = Server(config)
         with listener:
-            server.run(sockets=[listener])
-        if not server.started:
-            sys.exit(1)  # uvicorn has said why
+            Server(config).run(sockets=[listener])
 
 
 def port_number(text: str) -> int:

@@ -1,0 +1,118 @@
+"""The rooms of this process, and the loop that serves them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from channels.layers import get_channel_layer
+from django.conf import settings
+
+from realtime import conf
+from realtime.layers import InMemoryChannelLayer
+from realtime.presence import Clock
+from realtime.rooms import Full, Room
+
+# How often rooms that nobody is in are looked at, in seconds.
+SWEEP = 60.0
+
+# Milliseconds for which the first retry is spread: 5 for each connection, within these bounds.
+RETRY_MS, LEAST_SPREAD, MOST_SPREAD, SPREAD_EACH = 100, 1_000, 30_000, 5
+
+
+class NotServingError(RuntimeError):
+    """This process serves no sockets, so that nobody would hear."""
+
+
+class Hub:
+    """The rooms of this process."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.rooms: dict[str, Room] = {}
+        self.connections = 0
+        self.build: str = settings.REALTIME_BUILD or conf.build()
+        self._sweeping: Any = None
+
+    def room(self, name: str) -> Room:
+        """The room of that name, which must have passed `room_name()`; made when there is none."""
+        room = self.rooms.get(name)
+        if room is None:
+            if len(self.rooms) >= settings.REALTIME_MAX_ROOMS:
+                self._make_room()
+            room = self.rooms[name] = Room(name, self)
+            if self._sweeping is None:
+                self._sweeping = self.clock.call_at(self.clock.time() + SWEEP, self._sweep)
+        return room
+
+    def retry_ms(self) -> tuple[int, int]:
+        """How far the first retries after a restart are spread, so that not all come at once."""
+        spread = max(LEAST_SPREAD, min(MOST_SPREAD, self.connections * SPREAD_EACH))
+        return RETRY_MS, spread
+
+    def discard_if_idle(self, room: Room) -> None:
+        if room.is_idle and self.rooms.get(room.name) is room:
+            del self.rooms[room.name]
+
+    def subscribe(self, group: str, channel: str) -> None:
+        layer = get_channel_layer()
+        if isinstance(layer, InMemoryChannelLayer):
+            layer.enter(group, channel)
+
+    def broadcast(self, group: str, text: str, exclude: str | None) -> None:
+        message = {"type": "websocket.send", "text": text}
+        if exclude is not None:
+            message["exclude"] = exclude
+        layer = get_channel_layer()
+        if isinstance(layer, InMemoryChannelLayer):
+            layer.broadcast(group, message)
+        else:
+            _background(layer.group_send(group, message))
+
+    def _make_room(self) -> None:
+        """Forget the oldest room that nobody is in: invented names must not lock others out."""
+        for room in self.rooms.values():
+            if not room.seats and not len(room.roster):
+                del self.rooms[room.name]
+                return
+        raise Full(f"This server holds {settings.REALTIME_MAX_ROOMS:,} rooms; all are in use.")
+
+    def _sweep(self) -> None:
+        for room in list(self.rooms.values()):
+            room.history.expire(self.clock.time())
+            self.discard_if_idle(room)
+        self._sweeping = None
+        if self.rooms:
+            self._sweeping = self.clock.call_at(self.clock.time() + SWEEP, self._sweep)
+
+
+_tasks: set[asyncio.Task[None]] = set()
+
+
+def _background(work: Any) -> None:
+    """Run on a loop that keeps only weak references to its tasks."""
+    task = asyncio.ensure_future(work)
+    _tasks.add(task)
+    task.add_done_callback(_tasks.discard)
+
+
+_hub: Hub | None = None
+
+
+def serve_here() -> Hub:
+    """The hub of the running loop. A loop that has ended takes its rooms with it."""
+    global _hub
+    loop = asyncio.get_running_loop()
+    if _hub is None or _hub.clock is not loop:
+        _hub = Hub(loop)
+    return _hub
+
+
+def serving_hub() -> Hub:
+    """The hub of this process, from any thread. Raises NotServingError."""
+    if _hub is None or _hub.clock.is_closed():  # type: ignore[attr-defined]
+        raise NotServingError(
+            "This process serves no sockets. From another one, publish over HTTP: "
+            "POST /api/rooms/<room>/messages/, or `python app.py publish ROOM JSON`."
+        )
+    return _hub

@@ -1,0 +1,124 @@
+"""`publish`, `roster`, `disconnect`: rooms from anywhere in the serving process.
+
+From async code, sync views, signals, plain threads, after commit: always a plain call, never
+`async_to_sync`. From another thread it hands the work to the serving loop and waits for the answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
+from typing import Any, TypeVar
+
+from django.db import transaction
+
+from realtime.hub import Hub, serving_hub
+from realtime.identity import user_member_id
+from realtime.messages import CloseCode
+from realtime.names import room_name
+from realtime.rooms import Receipt
+from realtime.roster import Member
+
+T = TypeVar("T")
+
+# Longest wait of another thread for the serving loop, in seconds.
+TIMEOUT = 10.0
+
+
+def publish(
+    room: str,
+    data: Any,
+    *,
+    volatile: bool = False,
+    to: str | None = None,
+    exclude: Any = None,
+    on_commit: bool = False,
+) -> Receipt | None:
+    """Send `data`, anything JSON can say, to everybody in `room`.
+
+    It is numbered and remembered, unless it is `volatile` or for one member (`to`, a member id):
+    that arrives as a `signal`. `exclude` is the consumer that is not to have it. With `on_commit`
+    it waits for the database transaction around it, if there is one; then there is no receipt.
+
+    Raises NotServingError in a process without sockets, NameRefused for a name that is none, Full
+    when there are too many rooms, and TypeError for data that is no JSON.
+    """
+    if on_commit and _in_transaction():
+        transaction.on_commit(
+            partial(publish, room, data, volatile=volatile, to=to, exclude=exclude)
+        )
+        return None
+    hub, name = serving_hub(), _checked(room)
+    excluded = getattr(exclude, "channel_name", exclude)
+    if volatile or to is not None:
+        return _in_loop(hub, lambda: hub.room(name).signal(data, to=to, exclude=excluded))
+    return _in_loop(hub, lambda: hub.room(name).publish(data, exclude=excluded))
+
+
+def roster(room: str) -> list[Member]:
+    """Who is in `room`, those expected back included; empty for a room that nobody made."""
+    hub, name = serving_hub(), _checked(room)
+    return _in_loop(hub, lambda: hub.rooms[name].roster.members() if name in hub.rooms else [])
+
+
+def disconnect(
+    room: str, member: str, *, reason: str = "You were disconnected.", reconnect: bool = False
+) -> int:
+    """Close every connection of a member in `room`; says how many there were.
+
+    They do not come back by themselves, unless `reconnect`.
+    """
+    hub, name = serving_hub(), _checked(room)
+    code = CloseCode.RESTART if reconnect else CloseCode.FORBIDDEN
+
+    def close() -> int:
+        seats = list(hub.rooms[name].seats.values()) if name in hub.rooms else []
+        found = [seat for seat in seats if seat.member_id == member]
+        for seat in found:
+            seat.dismiss(code, reason)
+        return len(found)
+
+    return _in_loop(hub, close)
+
+
+def user_room(user: Any) -> str:
+    """The room that only this user's own devices are in: `publish(user_room(user), …)`.
+
+    No room of a URL can have its name, for there is a slash in it.
+    """
+    return f"user/{user_member_id(user)}"
+
+
+def _checked(room: str) -> str:
+    return room if room.startswith("user/") else room_name(room)
+
+
+def _in_transaction() -> bool:
+    """Whether this thread is inside `atomic()`; a running loop never is."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return bool(transaction.get_connection().in_atomic_block)
+    return False
+
+
+def _in_loop(hub: Hub, work: Callable[[], T]) -> T:
+    """Run `work` in the serving loop, from wherever this is called."""
+    loop: Any = hub.clock
+    try:
+        if asyncio.get_running_loop() is loop:
+            return work()
+    except RuntimeError:
+        pass  # a thread without a loop
+    future: Future[T] = Future()
+    loop.call_soon_threadsafe(_fulfil, future, work)
+    return future.result(TIMEOUT)
+
+
+def _fulfil(future: Future[T], work: Callable[[], T]) -> None:
+    try:
+        future.set_result(work())
+    except BaseException as error:
+        future.set_exception(error)

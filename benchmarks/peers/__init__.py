@@ -1,0 +1,1 @@
+"""The other servers: each the plainest program that its own documentation would write."""

@@ -1,7 +1,7 @@
 """The ASGI application.
 
 uvicorn app:application         serve this machine
-python app.py                   serve the network, and print the addresses
+python app.py                   serve the network, and print the addresses; --host, --port
 python app.py COMMAND           any Django command: check, shell, migrate, createsuperuser …
 """
 
@@ -28,5 +28,14 @@ application = ProtocolTypeRouter(
     }
 )
 
+
+def command_line(arguments: list[str]) -> list[str]:
+    """`arguments` as manage.py takes them: without the name of a command it is `serve`."""
+    first = arguments[0] if arguments else "--"
+    if first.startswith("-") and first not in ("-h", "--help", "--version"):
+        return ["serve", *arguments]
+    return arguments
+
+
 if __name__ == "__main__":
-    execute_from_command_line([sys.argv[0], *(sys.argv[1:] or ["serve"])])
+    execute_from_command_line([sys.argv[0], *command_line(sys.argv[1:])])

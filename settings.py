@@ -7,7 +7,7 @@ Lists are written with commas (`ALLOWED_HOSTS=a.example,b.example`), switches as
 import os
 from pathlib import Path
 
-from realtime.environment import Environment, secret_key
+from realtime.environment import HOST, ORIGIN, URL, Environment, secret_key
 from realtime.hosts import local_hosts
 
 BASE_DIR = Path(__file__).resolve().parent
@@ -23,10 +23,15 @@ SECRET_KEY = env("SECRET_KEY", "") or secret_key(BASE_DIR / ".secret-key")
 
 # Names that this server may be opened by, besides localhost, *.local, this machine's name and any
 # IP address, which always work: no stranger's web page can point those here.
-ALLOWED_HOSTS = [*env("ALLOWED_HOSTS", []), *local_hosts()]
+ALLOWED_HOSTS = [
+    *env("ALLOWED_HOSTS", [], pattern=HOST, wanted="names without http:// and port: chat.example"),
+    *local_hosts(),
+]
 
 # Other origins whose pages may post forms and open WebSockets: https://chat.example.com.
-CSRF_TRUSTED_ORIGINS = env("CSRF_TRUSTED_ORIGINS", [])
+CSRF_TRUSTED_ORIGINS = env(
+    "CSRF_TRUSTED_ORIGINS", [], pattern=ORIGIN, wanted="origins such as https://chat.example.com"
+)
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -43,7 +48,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "realtime.web.middleware.ContentSecurityPolicy",
-    "servestatic.middleware.ServeStaticMiddleware",
+    "realtime.web.middleware.StaticFiles",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -160,6 +165,9 @@ REALTIME_STATE_SIZE = env("REALTIME_STATE_SIZE", 2_048, low=0, high=65_536)
 # Waiting for a slow reader, in bytes; more ends the connection with 4508. As Centrifugo's.
 REALTIME_OUTBOX_BYTES = env("REALTIME_OUTBOX_BYTES", 1_048_576, low=65_536, high=1_073_741_824)
 
+# The same in messages, for readers of many small ones.
+REALTIME_OUTBOX_MESSAGES = env("REALTIME_OUTBOX_MESSAGES", 16_384, low=16, high=1_000_000)
+
 # A reader that takes nothing for so many seconds is gone, whatever TCP believes.
 REALTIME_SEND_TIMEOUT = env("REALTIME_SEND_TIMEOUT", 10.0, low=0.1, high=3_600)
 
@@ -189,9 +197,18 @@ REALTIME_PRESENCE_INTERVAL = env("REALTIME_PRESENCE_INTERVAL", 0.05, low=0, high
 REALTIME_API_TOKEN = env("REALTIME_API_TOKEN", "")
 
 # Where the commands find the running server.
-REALTIME_URL = env("REALTIME_URL", "http://127.0.0.1:8000")
+REALTIME_URL = env(
+    "REALTIME_URL",
+    "http://127.0.0.1:8000",
+    pattern=URL,
+    wanted="a URL such as http://10.0.0.2:8000",
+)
 
 # File that keeps histories over a restart; none by default, to spare the SD card.
 REALTIME_SNAPSHOT = env("REALTIME_SNAPSHOT", "")
+
+# Names what browsers run: a screen that meets another build reloads itself. By default a digest of
+# the static files of this package.
+REALTIME_BUILD = env("REALTIME_BUILD", "")
 
 env.refuse_unknown()

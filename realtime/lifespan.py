@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from realtime.hub import serve_here
-
 from realtime.workarounds import mend_uvicorn
 
 

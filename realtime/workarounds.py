@@ -1,9 +1,10 @@
-"""Two faults of uvicorn 0.54 that no ASGI application can see, mended where they are.
+"""Three faults of uvicorn 0.54 that no ASGI application can see, mended where they are.
 
 - What its WebSocket library cannot read (a line above 8 KiB, say the cookies of all projects on
   127.0.0.1, more than 128 headers, a body) that library refuses, but uvicorn never sends the
   refusal: the browser says "connecting" for ever.
 - Text that is not UTF-8 with a close frame right behind it ends in a traceback.
+- So does a broken frame that comes before the handshake has been answered.
 
 A version that has become different inside is left as it is.
 """
@@ -28,15 +29,23 @@ BAD_REQUEST = (
 
 
 def mend_uvicorn() -> None:
-    """Mend both, and let requests have longer lines. Calling it again changes nothing."""
+    """Mend all three, and let requests have longer lines. Calling it again changes nothing."""
     http11.MAX_LINE_LENGTH = LONGEST_LINE
     try:
         from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
     except ImportError:
         return
     protocol_class: Any = WebSocketsSansIOProtocol
+    if getattr(protocol_class, "realtime_mended", False):
+        return
+    protocol_class.realtime_mended = True
+    _mend_handshakes_and_text(protocol_class)
+    _mend_early_frames(protocol_class)
+
+
+def _mend_handshakes_and_text(protocol_class: Any) -> None:
     original = getattr(protocol_class, "handle_events", None)
-    if original is None or original.__module__ == __name__:
+    if original is None:
         return
 
     def handle_events(protocol: Any) -> None:
@@ -48,6 +57,20 @@ def mend_uvicorn() -> None:
             _refuse(protocol, protocol.conn.handshake_exc)
 
     protocol_class.handle_events = handle_events
+
+
+def _mend_early_frames(protocol_class: Any) -> None:
+    original = getattr(protocol_class, "handle_parser_exception", None)
+    if original is None:
+        return
+
+    def handle_parser_exception(protocol: Any) -> None:
+        if protocol.conn.close_sent is None:
+            _send_and_close(protocol)  # no frame may go out before the handshake's answer
+        else:
+            original(protocol)
+
+    protocol_class.handle_parser_exception = handle_parser_exception
 
 
 def _refuse(protocol: Any, fault: Exception) -> None:

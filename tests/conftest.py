@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
-import time
+import contextlib
+import logging
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import httpx
 import pytest
 
 from realtime.testing import ServerAddress, serving
+from tests.processes import ROOT, Process, running
 
-ROOT = Path(__file__).resolve().parent.parent
 
+@pytest.fixture(scope="session", autouse=True)
+def _database_within_reach(django_db_blocker: Any) -> Iterator[None]:
+    """Who serves in the test's own process looks after open connections at each request.
 
-@dataclass
-class Process:
-    """A server started as a user starts it."""
-
-    popen: subprocess.Popen[str]
-    port: int
-    log: Path
-
-    def http(self, path: str = "/") -> str:
-        return f"http://127.0.0.1:{self.port}{path}"
-
-    def ws(self, path: str) -> str:
-        return f"ws://127.0.0.1:{self.port}{path}"
+    pytest-django would take that for a query, once any test before has used the database.
+    """
+    with django_db_blocker.unblock():
+        yield
 
 
 @pytest.fixture
@@ -44,45 +34,24 @@ async def server() -> AsyncIterator[ServerAddress]:
 
 
 @pytest.fixture
+def logged() -> Iterator[list[str]]:
+    """The lines that the logger "realtime" gets, which hands nothing on to pytest's own."""
+    lines: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
+    logger = logging.getLogger("realtime")
+    logger.addHandler(handler)
+    yield lines
+    logger.removeHandler(handler)
+
+
+@pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., Process]]:
     """Starts a server process: `start("-m", "uvicorn", "app:application", "--port", "{port}")`."""
-    started: list[Process] = []
+    with contextlib.ExitStack() as processes:
 
-    def start_process(*arguments: str, cwd: Path = ROOT, **environment: str) -> Process:
-        port = free_port()
-        log = tmp_path / f"server-{port}.log"
-        command = [sys.executable, *(part.format(port=port) for part in arguments)]
-        variables = os.environ | {"REALTIME_DATABASE": str(tmp_path / "db.sqlite3")} | environment
-        with log.open("w") as output:
-            popen = subprocess.Popen(
-                command, cwd=cwd, env=variables, stdout=output, stderr=output, text=True
-            )
-        process = Process(popen, port, log)
-        started.append(process)
-        _wait_until_up(process)
-        return process
+        def start_process(*arguments: str, cwd: Path = ROOT, **environment: str) -> Process:
+            process = running(*arguments, folder=tmp_path, cwd=cwd, env=environment)
+            return processes.enter_context(process)
 
-    yield start_process
-    for process in started:
-        process.popen.kill()
-        process.popen.wait()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
-
-
-def _wait_until_up(process: Process) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        if process.popen.poll() is not None:
-            pytest.fail(f"the server did not start:\n{process.log.read_text()}")
-        try:
-            httpx.get(process.http("/healthz"), timeout=5)
-        except httpx.TransportError:
-            time.sleep(0.05)  # polling another process: there is no event to wait for
-        else:
-            return
-    pytest.fail(f"the server is not up after 30 s:\n{process.log.read_text()}")
+        yield start_process

@@ -2,7 +2,9 @@
 
 from django.contrib import admin
 from django.contrib.auth.views import LoginView, LogoutView
+from django.templatetags.static import static
 from django.urls import path, re_path
+from django.views.generic import RedirectView
 
 from realtime.web import views
 
@@ -14,6 +16,8 @@ handler500 = "realtime.web.views.server_error"
 urlpatterns = [
     path("", views.home, name="home"),
     path("echo/", views.echo, name="echo"),
+    # What a browser asks for beside a page that names no icon, such as the admin's.
+    path("favicon.ico", RedirectView.as_view(url=static("realtime/icon.svg")), name="icon"),
     path("healthz", views.healthz, name="healthz"),
     path("accounts/login/", LoginView.as_view(template_name="realtime/login.html"), name="login"),
     path("accounts/logout/", LogoutView.as_view(), name="logout"),

@@ -1,0 +1,107 @@
+"""What the pages may load, static files, and the words for a missing database."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+from django.db import OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.test import AsyncClient, RequestFactory
+from servestatic.responders import MissingFileError
+
+from app import application
+from realtime.testing import ServerAddress, serving
+from realtime.web.middleware import ContentSecurityPolicy, MissingDatabase, StaticFiles
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server() -> AsyncIterator[ServerAddress]:
+    """One server for all: nothing here changes its state."""
+    async with serving(application) as address:
+        yield address
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def browser(server: ServerAddress) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=server.http("")) as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    "page", ["/", "/echo/", "/healthz", "/nothing", "/ws/echo/", "/static/realtime/echo.js"]
+)
+async def test_every_answer_has_a_policy_without_inline_or_foreign_code(
+    browser: httpx.AsyncClient, page: str
+) -> None:
+    policy = (await browser.get(page)).headers["content-security-policy"]
+    rules = dict(rule.strip().partition(" ")[::2] for rule in policy.split(";"))
+    assert rules["default-src"] == "'none'"
+    assert rules["script-src"] == rules["style-src"] == "'self'"
+    assert "unsafe" not in policy
+    assert "http" not in policy
+
+
+async def test_the_policy_lets_a_page_open_websockets_to_this_server_only(
+    server: ServerAddress, browser: httpx.AsyncClient
+) -> None:
+    policy = (await browser.get("/")).headers["content-security-policy"]
+    host = f"127.0.0.1:{server.port}"
+    assert f"connect-src 'self' ws://{host} wss://{host};" in policy
+
+
+async def test_no_page_can_be_framed_or_sniffed(browser: httpx.AsyncClient) -> None:
+    headers = (await browser.get("/")).headers
+    assert headers["x-frame-options"] == "DENY"
+    assert headers["x-content-type-options"] == "nosniff"
+
+
+async def test_a_view_that_set_its_own_policy_keeps_it(rf: RequestFactory) -> None:
+    async def view(request: HttpRequest) -> HttpResponse:
+        return HttpResponse(headers={"Content-Security-Policy": "sandbox"})
+
+    response = await ContentSecurityPolicy(view)(rf.get("/"))
+    assert response["Content-Security-Policy"] == "sandbox"
+
+
+async def test_djangos_debug_pages_keep_their_style(settings: Any) -> None:
+    settings.DEBUG = True
+    client = AsyncClient(headers={"host": "localhost"})
+    assert "Content-Security-Policy" not in (await client.get("/nothing")).headers
+    assert "Content-Security-Policy" in (await client.get("/")).headers
+
+
+async def test_a_static_file_that_is_missing_is_a_404_with_debug_too(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.DEBUG = True
+    client = AsyncClient(headers={"host": "localhost"})
+    assert (await client.get("/static/nothing.css")).status_code == 404
+    assert issubclass(MissingFileError, Exception)
+    assert StaticFiles.async_capable
+
+
+async def test_a_missing_database_is_a_503_with_the_command(logged: list[str]) -> None:
+    async def view(request: HttpRequest) -> HttpResponse:
+        return HttpResponse()
+
+    answer = MissingDatabase(view).process_exception(
+        HttpRequest(), OperationalError("no such table")
+    )
+    assert answer is not None
+    assert answer.status_code == 503
+    assert "python app.py migrate" in answer.content.decode()
+    assert logged == [" needs the database: no such table"]
+
+
+async def test_another_error_of_a_view_is_not_taken_for_it(logged: list[str]) -> None:
+    async def view(request: HttpRequest) -> HttpResponse:
+        return HttpResponse()
+
+    assert MissingDatabase(view).process_exception(HttpRequest(), ValueError()) is None
+    assert logged == []

@@ -86,6 +86,11 @@ def close_reason(text: str) -> str:
     return text.encode()[:123].decode(errors="ignore")
 
 
+def is_own_or_trusted_origin(origin: str, host: str) -> bool:
+    """Whether a page of `origin` may do here what a page of ours may."""
+    return _is_same_origin(origin, host) or _is_trusted(origin)
+
+
 def _host_refusal(scope: Any) -> str | None:
     host = _header(scope, b"host")
     if host is None and scope["type"] == "http":
@@ -102,7 +107,7 @@ def _origin_refusal(scope: Any) -> str | None:
         if settings.REALTIME_STRICT_ORIGIN:
             return "no Origin header, and REALTIME_STRICT_ORIGIN is on."
         return None
-    if _is_same_origin(origin, _header(scope, b"host") or "") or _is_trusted(origin):
+    if is_own_or_trusted_origin(origin, _header(scope, b"host") or ""):
         return None
     return f"Origin {_shown(origin)} is not this host: add it to CSRF_TRUSTED_ORIGINS."
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import cast
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.conf import settings
 from django.db import OperationalError, ProgrammingError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
@@ -59,9 +59,20 @@ class ContentSecurityPolicy(AsyncMiddleware):
 
 
 class StaticFiles(ServeStaticMiddleware):
-    """ServeStatic's; where that raises with DEBUG, a file that is missing is a 404 all the same."""
+    """ServeStatic's, except that it looks for the files when the first is asked for.
+
+    That is an eighth of the start. And with DEBUG, where it raises, a missing file is a 404.
+    """
+
+    _is_searched = False
+
+    def add_files_from_finders(self) -> None:
+        """Called by the constructor: not yet."""
 
     async def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if not self._is_searched and request.path_info.startswith(self.static_prefix):
+            await sync_to_async(super().add_files_from_finders)()
+            self._is_searched = True
         try:
             return cast(HttpResponseBase, await super().__call__(request))
         except MissingFileError as error:

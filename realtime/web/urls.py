@@ -7,6 +7,7 @@ from django.urls import path, re_path
 from django.views.generic import RedirectView
 
 from realtime.web import views
+from realtime.web.api import api, post_message, read_messages, room, rooms
 
 handler400 = "realtime.web.views.bad_request"
 handler403 = "realtime.web.views.forbidden"
@@ -18,6 +19,13 @@ urlpatterns = [
     path("echo/", views.echo, name="echo"),
     # What a browser asks for beside a page that names no icon, such as the admin's.
     path("favicon.ico", RedirectView.as_view(url=static("realtime/icon.svg")), name="icon"),
+    path("api/rooms/", api(GET=rooms), name="api-rooms"),
+    path("api/rooms/<str:room>/", api(GET=room), name="api-room"),
+    path(
+        "api/rooms/<str:room>/messages/",
+        api(GET=read_messages, POST=post_message),
+        name="api-messages",
+    ),
     path("healthz", views.healthz, name="healthz"),
     path("accounts/login/", LoginView.as_view(template_name="realtime/login.html"), name="login"),
     path("accounts/logout/", LogoutView.as_view(), name="logout"),

@@ -1,0 +1,49 @@
+"""`python app.py publish ROOM JSON`: say something in a room of the running server."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+from urllib.parse import quote
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from realtime.management.server import ask
+
+
+class Command(BaseCommand):
+    help = "Publish JSON to a room of the running server; `-` reads one message a line."
+    requires_system_checks: list[str] = []  # noqa: RUF012 (Django's attribute)
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("room")
+        parser.add_argument("json", help="""such as '{"temp": 21.5}', or - for standard input""")
+        parser.add_argument(
+            "--volatile", action="store_true", help="for who is there now; not kept"
+        )
+
+    def handle(self, *args: Any, room: str, volatile: bool, **options: Any) -> None:
+        lines = sys.stdin if options["json"] == "-" else [options["json"]]
+        count = 0
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            receipt = self._publish(room, line, number, volatile)
+            count += 1
+            self._show(f"{count} published, {receipt['receivers']} listening", ending="")
+        if count:
+            self.stdout.write("")
+
+    def _publish(self, room: str, line: str, number: int, volatile: bool) -> Any:
+        try:
+            data = json.loads(line)
+        except ValueError as error:
+            raise CommandError(f"Line {number} is not JSON: {error}") from None
+        path = f"/api/rooms/{quote(room, safe='')}/messages/"
+        return ask(path, {"data": data, "volatile": volatile})
+
+    def _show(self, text: str, ending: str) -> None:
+        """One line that is written over on a terminal."""
+        start = "\r" if self.stdout.isatty() else ""
+        self.stdout.write(f"{start}{text}", ending=ending if start else "\n")

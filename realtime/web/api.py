@@ -1,0 +1,192 @@
+"""The HTTP API under /api/: rooms for scripts, sensors, cron and curl.
+
+JSON in, JSON out. A refusal is `{"error": {"code", "detail", "field"}}` with a status that says
+whose fault it was. Reading never changes anything; writing is a POST.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import Any, TypeAlias
+
+import msgspec
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from realtime.hub import serve_here
+from realtime.messages import BadMessage, Message, encode
+from realtime.messages import decode as decode_message
+from realtime.names import NameRefused, room_name
+from realtime.publishing import publish
+from realtime.rooms import Full, Room
+from realtime.web.access import refusal
+
+logger = logging.getLogger("realtime")
+
+View: TypeAlias = Callable[..., Awaitable[HttpResponse]]
+
+
+class Post(Struct, forbid_unknown_fields=True):
+    """Body of a POST to `messages/`. `volatile`: for who is here now. `to`: one member's id."""
+
+    data: Raw
+    volatile: bool = False
+    to: str | UnsetType = UNSET
+
+
+class ApiError(Exception):
+    """An answer that is a refusal."""
+
+    def __init__(self, status: int, code: str, detail: str, field: str | None = None) -> None:
+        super().__init__(detail)
+        self.status, self.code, self.detail, self.field = status, code, detail, field
+
+
+def api(**methods: View) -> Any:
+    """One address: the view of each method, access checked, refusals in words."""
+
+    @csrf_exempt  # no cookie counts here: access is the token's, or this machine's
+    @never_cache
+    @wraps(methods["GET"] if "GET" in methods else next(iter(methods.values())))
+    async def view(request: HttpRequest, **kwargs: str) -> HttpResponse:
+        try:
+            handler = methods.get("GET" if request.method == "HEAD" else request.method or "")
+            if handler is None:
+                detail = f"{request.method} is not for this address: use {', '.join(methods)}."
+                raise ApiError(405, "method", detail)
+            if refused := refusal(request):
+                raise ApiError(refused[0], "access", refused[1])
+            if "room" in kwargs:
+                kwargs["room"] = room_name(kwargs["room"])
+            return await handler(request, **kwargs)
+        except NameRefused as error:
+            return _refuse(ApiError(400, "bad_name", str(error), "room"), methods)
+        except ApiError as error:
+            return _refuse(error, methods)
+
+    return view
+
+
+async def rooms(request: HttpRequest) -> HttpResponse:
+    """GET /api/rooms/: the rooms there are."""
+    open_rooms = [room for room in serve_here().rooms.values() if "/" not in room.name]
+    return _json({"rooms": [_summary(room) for room in open_rooms]})
+
+
+async def room(request: HttpRequest, room: str) -> HttpResponse:
+    """GET /api/rooms/<room>/: who is in it."""
+    found = _room(room)
+    return _json({**_summary(found), "roster": found.roster.members()})
+
+
+async def read_messages(request: HttpRequest, room: str) -> HttpResponse:
+    """GET /api/rooms/<room>/messages/?epoch=…&offset=…: what came after; without them, all.
+
+    The ETag is `epoch:offset`: a poller that sends it as If-None-Match gets 304 for nothing new.
+    """
+    history, now = _room(room).history, serve_here().clock.time()
+    tag = f'"{history.epoch}:{history.offset}"'
+    if request.headers.get("If-None-Match") == tag:
+        return HttpResponse(status=304, headers={"ETag": tag})
+    if "offset" in request.GET:
+        offset = _whole_number(request.GET["offset"], "offset")
+        recovered, entries = history.resume(request.GET.get("epoch", ""), offset, now=now)
+    else:
+        recovered, entries = None, history.recent(settings.REALTIME_HISTORY_SIZE, now=now)
+    answer = {
+        "epoch": history.epoch,
+        "offset": history.offset,
+        "recovered": recovered,
+        "messages": [Raw(entry.text) for entry in entries],
+    }
+    return _json(answer, headers={"ETag": tag})
+
+
+async def post_message(request: HttpRequest, room: str) -> HttpResponse:
+    """POST /api/rooms/<room>/messages/ {"data": …}: 201 and where it went."""
+    post = _post(request)
+    to = None if post.to is UNSET else post.to
+    try:
+        receipt = publish(room, _checked(post.data), volatile=post.volatile, to=to)
+    except Full as full:
+        raise ApiError(503, "full", str(full)) from None
+    assert receipt is not None
+    return _json({"offset": receipt.offset, "receivers": receipt.receivers}, status=201)
+
+
+def _post(request: HttpRequest) -> Post:
+    try:
+        return msgspec.json.decode(_body(request), type=Post)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        detail, _, field = str(error).partition(" - at `$.")
+        example = 'Send an object such as {"data": "hi"}.'
+        raise ApiError(
+            400, "bad_shape", f"{detail}. {example}", field.rstrip("`") or None
+        ) from None
+
+
+def _body(request: HttpRequest) -> bytes:
+    limit = settings.REALTIME_MAX_MESSAGE_SIZE
+    try:
+        if len(request.body) <= limit:
+            return request.body
+    except RequestDataTooBig:  # Django's own limit, before it has read it all
+        pass
+    raise ApiError(413, "too_large", f"A message may have {limit:,} bytes.")
+
+
+def _checked(data: Raw) -> Any:
+    """By the rules of the wire: depth, numbers and text that can be sent on."""
+    try:
+        message = decode_message(b'{"type":"message","data":' + bytes(data) + b"}")
+    except BadMessage as bad:
+        raise ApiError(400, bad.code, bad.detail, bad.path.removeprefix("$.")) from None
+    assert isinstance(message, Message)
+    return message.data
+
+
+def _room(name: str) -> Room:
+    found = serve_here().rooms.get(name)
+    if found is None:
+        raise ApiError(404, "no_room", f"There is no room {name!r} now: nobody is in it.", "room")
+    return found
+
+
+def _summary(room: Room) -> dict[str, Any]:
+    members, connections = room.roster.counts()
+    return {
+        "name": room.name,
+        "members": members,
+        "connections": connections,
+        "epoch": room.history.epoch,
+        "offset": room.history.offset,
+    }
+
+
+def _whole_number(text: str, field: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 16):
+        detail = f"`{field}` must be a whole number, not {text[:20]!r}."
+        raise ApiError(400, "bad_shape", detail, field)
+    return int(text)
+
+
+def _json(
+    content: Any, *, status: int = 200, headers: dict[str, str] | None = None
+) -> HttpResponse:
+    return HttpResponse(encode(content), "application/json", status, headers=headers)
+
+
+def _refuse(error: ApiError, methods: dict[str, View]) -> HttpResponse:
+    content: dict[str, Any] = {"code": error.code, "detail": error.detail}
+    if error.field is not None:
+        content["field"] = error.field
+    headers = {"Allow": ", ".join(methods)} if error.status == 405 else {}
+    if error.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return _json({"error": content}, status=error.status, headers=headers)

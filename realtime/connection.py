@@ -13,12 +13,13 @@ import enum
 import logging
 import threading
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol, TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 from channels.exceptions import StopConsumer
 from django.conf import settings
 
 from realtime.frames import Batch, Frame
+from realtime.hosts import close_reason
 from realtime.mailbox import Mailbox
 
 Event: TypeAlias = dict[str, Any]
@@ -55,6 +56,10 @@ class State(enum.Enum):
     CLOSED = enum.auto()
 
 
+# As globals, for Python 3.11 takes 100 ns to look up a member in its enum.
+CONNECTING, OPEN, BLOCKED, CLOSING, CLOSED = State
+
+
 class Owner(Protocol):
     """Who the connection belongs to."""
 
@@ -71,13 +76,16 @@ class Connection:
         "_inbox",
         "_owner",
         "_send",
+        "_settled",
         "_size",
-        "_task",
         "_tick",
         "dropped",
         "overflow",
         "state",
     )
+
+    # Connections that were closed for being slow, since the process began.
+    given_up: ClassVar[int] = 0
 
     def __init__(self, send: Send, inbox: Mailbox, owner: Owner, overflow: Overflow) -> None:
         self._send = send
@@ -89,10 +97,10 @@ class Connection:
         # appending is not all there is to a write: a piece while the socket is open, else none.
         self._size = 0
         self._alarm = -1
-        # Waits for a blocked peer to read.
-        self._task: asyncio.Task[None] | None = None
+        # Done when a blocked peer has taken all; there is one while somebody waits for that.
+        self._settled: asyncio.Future[None] | None = None
         self.overflow = overflow
-        self.state = State.CONNECTING
+        self.state = CONNECTING
         # Frames that the overflow policy let go.
         self.dropped = 0
 
@@ -113,45 +121,41 @@ class Connection:
 
     async def send_frame(self, frame: Frame) -> None:
         """Write, and wait while the peer does not read. Raises Disconnected when it is gone."""
-        if self.state is State.CLOSED:
-            raise Disconnected
         self.write(frame)
-        if self._task is not None:
-            await self._settled()
-            if self.state is State.CLOSED:
-                raise Disconnected
+        if self.state is not OPEN:
+            await self._until_taken()
 
     async def send(self, event: Event) -> None:
         """An ASGI event from the consumer."""
         kind = event["type"]
         if kind == "websocket.send":
             await self.send_frame(Frame.of(event))
-        elif kind == "websocket.accept":
-            await self._send(event)
-            self._open()
         elif kind == "websocket.close":
             await self.close(event.get("code") or 1000, event.get("reason") or "")
         else:
-            await self._send(event)
+            await self._forward(event)
+            if kind == "websocket.accept":
+                self._open()
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Close after all that waits has gone out. Doing it twice does nothing."""
-        if self.state in (State.CLOSING, State.CLOSED):
+        if self.state is CLOSING or self.state is CLOSED:
             return
-        if self.state is not State.CONNECTING:
-            self.flush()
-            self._enter(State.CLOSING)
-            await self._settled()
-        if self.state is not State.CLOSED:
-            self._enter(State.CLOSED)
-            await self._send({"type": "websocket.close", "code": code, "reason": reason})
+        if self.state is not CONNECTING:
+            await self._finish()
+        if self.state is not CLOSED:
+            self._enter(CLOSED)
+            await self._say_close(code, close_reason(reason))
+            self._lose(code, reason)
 
     def give_up(self, reason: str, *, patient: bool = True) -> None:
         """End a member that cannot keep up. A patient end leaves it time to read why."""
+        if self.state is CLOSED:
+            return
         logger.warning("A slow connection was closed (%d): %s", SLOW, reason)
+        Connection.given_up += 1
         self._lose(SLOW, reason)
-        self._hang_up(SLOW, reason, patient=patient)
-        self._inbox.put_nowait({"type": "websocket.disconnect", "code": SLOW, "reason": reason})
+        self._hang_up(SLOW, close_reason(reason), patient=patient)
 
     @property
     def waiting(self) -> int:
@@ -163,32 +167,31 @@ class Connection:
         raise NotImplementedError
 
     def release(self) -> None:
-        """The consumer has ended: what it sent last still goes out, and it is forgotten."""
+        """The consumer has ended, and is forgotten."""
         self._owner = None
-        self.flush()
-        self._enter(State.CLOSED)
+        self._enter(CLOSED)
 
     # What the two kinds share.
 
     def _open(self) -> None:
-        if self.state is State.CONNECTING:
-            self._enter(State.OPEN)
-            self.flush()
+        """Accepted: what waited for that goes out."""
+        raise NotImplementedError
 
     def _enter(self, state: State) -> None:
         self.state = state
-        self._alarm = PIECE if state is State.OPEN else -1
-        if state is State.CLOSED:
+        self._alarm = PIECE if state is OPEN else -1
+        if state is CLOSED:
             self._keep([])
+        if state is OPEN or state is CLOSED:
+            self._settle()
 
     def _alarmed(self, newest: Outgoing) -> None:
-        match self.state:
-            case State.OPEN:
-                self.flush()
-            case State.CONNECTING | State.BLOCKED:
-                self._bound(newest)
-            case State.CLOSING | State.CLOSED:
-                self._keep(self._frames[:-1])
+        if self.state is OPEN:
+            self.flush()
+        elif self.state is CONNECTING or self.state is BLOCKED:
+            self._bound(newest)
+        else:
+            self._keep(self._frames[:-1])
 
     def _bound(self, newest: Outgoing) -> None:
         """Hold what waits within the settings' limits, by the policy."""
@@ -206,27 +209,67 @@ class Connection:
         )
 
     def _drop(self, kept: list[Outgoing]) -> None:
-        self.dropped += len(self._frames) - len(kept)
+        self.dropped += sum(map(len, self._frames)) - sum(map(len, kept))
         self._keep(kept)
 
     def _keep(self, frames: list[Outgoing]) -> None:
         self._frames = frames
-        self._size = sum(frame.size for frame in frames[:-1])
+        self._size = sum([frame.size for frame in frames[:-1]])
 
-    async def _settled(self) -> None:
+    async def _until_taken(self) -> None:
+        if self.state is BLOCKED:
+            await self._wait()
+        if self.state is CLOSING or self.state is CLOSED:
+            raise Disconnected
+
+    async def _finish(self) -> None:
+        """Let go out what waits, and nothing more: not even into a batch that could still grow."""
+        self.flush()
+        blocked = self.state is BLOCKED
+        if self._frames:
+            self._frames[-1].open = False
+        if self.state is not CLOSED:
+            self._enter(CLOSING)
+        if blocked:
+            await self._wait()
+
+    async def _wait(self) -> None:
         """Until the peer has taken what waited, or has been given up."""
-        if self._task is not None:
-            await asyncio.wait([self._task])
+        if self._settled is None:
+            self._settled = self._tick.loop.create_future()
+        await asyncio.wait([self._settled])  # it is not cancelled with one of those who wait
+
+    def _settle(self) -> None:
+        settled, self._settled = self._settled, None
+        if settled is not None:
+            settled.set_result(None)
+
+    async def _forward(self, event: Event) -> None:
+        """To the server as it is. Its word for "the peer has gone" is an OSError (ASGI 2.4)."""
+        if self.state is CLOSED:
+            raise Disconnected
+        try:
+            await self._send(event)
+        except OSError:
+            raise Disconnected from None
+
+    async def _say_close(self, code: int, reason: str) -> None:
+        raise NotImplementedError
 
     def _hang_up(self, code: int, reason: str, *, patient: bool) -> None:
+        """End the socket, and put the event that says so into the inbox."""
         raise NotImplementedError
 
     def _lose(self, code: int, reason: str) -> None:
         """The peer is gone, whoever noticed. The owner hears it once."""
-        self._enter(State.CLOSED)
+        self._enter(CLOSED)
         owner, self._owner = self._owner, None
-        if owner is not None:
+        if owner is None:
+            return
+        try:
             owner.connection_lost(code, reason)
+        except Exception:  # the server, whose callback this is, has its own tidying to do
+            logger.exception("connection_lost() of %s failed", type(owner).__qualname__)
 
 
 class Tick:

@@ -19,9 +19,9 @@ from channels.generic.websocket import AsyncWebsocketConsumer as ChannelsConsume
 from channels.layers import get_channel_layer
 from django.conf import settings
 
-from realtime.connection import Disconnected, Event, Overflow, Send, State
+from realtime import counters
+from realtime.connection import CLOSED, CONNECTING, Disconnected, Event, Overflow, Send
 from realtime.frames import Frame
-from realtime.hosts import close_reason
 from realtime.layers import InMemoryChannelLayer
 from realtime.mailbox import Mailbox
 from realtime.messages import CloseCode
@@ -49,17 +49,27 @@ class AsyncWebsocketConsumer(ChannelsConsumer):
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         self.scope = scope
         self.mailbox = Mailbox()
+        self._task = asyncio.current_task()
+        self._pump: asyncio.Task[None] | None = None
+        self._stopping: asyncio.TimerHandle | None = None
+        self._close_code: int = CloseCode.GOING_AWAY
+        self._is_lost = False
+        self._has_left = False
+        self.channel_layer = get_channel_layer(self.channel_layer_alias)
+        if self.channel_layer is not None:
+            self.channel_name = await self.channel_layer.new_channel()
+            self.channel_receive = partial(self.channel_layer.receive, self.channel_name)
         self.connection = connect(receive, send, self.mailbox, self, self.overflow)
         self.base_send = self.connection.send
-        self.channel_layer = get_channel_layer(self.channel_layer_alias)
-        self._pump: asyncio.Task[None] | None = None
-        self._close_code: int = CloseCode.GOING_AWAY
-        self._has_left = False
         try:
-            await self._subscribe()
+            self._subscribe()
             await self._serve()
         except StopConsumer:
             pass
+        except asyncio.CancelledError:
+            if self.connection.state is not CLOSED:
+                raise
+            # The server stops, and has told the peer so: a busy handler is cut short in silence.
         except Exception:
             await self._crashed()
         finally:
@@ -80,14 +90,18 @@ class AsyncWebsocketConsumer(ChannelsConsumer):
         await self.close(CloseCode.TOO_BIG, f"A message may have {limit:,} bytes.")
 
     async def websocket_disconnect(self, message: Event) -> None:
-        self._close_code = message["code"]
+        if not self._is_lost:
+            self._close_code = message["code"]
         await self._leave_for_good()
         raise StopConsumer
 
     def connection_lost(self, code: int, reason: str) -> None:
         """The socket is gone, and a handler may still be busy: nobody is to see a ghost."""
-        self._close_code = code
-        self._unsubscribe()
+        self._close_code, self._is_lost = code, True
+        self._leave_groups()
+        if code == CloseCode.RESTART and self._task is not None:
+            loop = self._task.get_loop()
+            self._stopping = loop.call_later(GOODBYE_TIMEOUT, self._task.cancel)
 
     # To the browser.
 
@@ -114,7 +128,7 @@ class AsyncWebsocketConsumer(ChannelsConsumer):
         handled = 0
         while True:
             message = await self.mailbox.get()
-            try:
+            try:  # noqa: SIM105 (a context manager costs more than 100 ns)
                 await self.dispatch(message)
             except Disconnected:
                 pass  # what came before the peer went is still handled, up to the event of its end
@@ -122,12 +136,8 @@ class AsyncWebsocketConsumer(ChannelsConsumer):
             if handled % TURN == 0:
                 await asyncio.sleep(0)
 
-    async def _subscribe(self) -> None:
+    def _subscribe(self) -> None:
         layer = self.channel_layer
-        if layer is None:
-            return
-        self.channel_name = await layer.new_channel()
-        self.channel_receive = partial(layer.receive, self.channel_name)
         if isinstance(layer, InMemoryChannelLayer):
             forwards = type(self).websocket_send is AsyncWebsocketConsumer.websocket_send
             layer.subscribe(
@@ -136,12 +146,15 @@ class AsyncWebsocketConsumer(ChannelsConsumer):
                 connection=self.connection if forwards else None,
                 overflow=self._overflowed,
             )
-        else:
+        elif layer is not None:
             self._pump = asyncio.create_task(self._receive_from_layer())
+        if self.connection.state is CLOSED:
+            self._leave_groups()
 
-    def _unsubscribe(self) -> None:
+    def _leave_groups(self) -> None:
+        """Out of every group at once, and into none any more."""
         if isinstance(self.channel_layer, InMemoryChannelLayer):
-            self.channel_layer.unsubscribe(self.channel_name)
+            self.channel_layer.leave_groups(self.channel_name)
 
     async def _receive_from_layer(self) -> None:
         while True:
@@ -154,17 +167,21 @@ class AsyncWebsocketConsumer(ChannelsConsumer):
         """A bug of ours: one traceback, and for the browser an id that leads to it."""
         short_id = secrets.token_hex(3)
         logger.exception("Error %s in %s", short_id, type(self).__qualname__)
-        self._close_code = CloseCode.BUG
-        reason = f"Error {short_id}: a bug in the server, whose log says more."
+        if not self._is_lost:
+            self._close_code = CloseCode.BUG
         try:
-            if self.connection.state is State.CONNECTING:
+            if self.connection.state is CONNECTING:
                 await self.connection.send({"type": "websocket.accept"})
-            await self.connection.close(CloseCode.BUG, close_reason(reason))
+            reason = f"Error {short_id}: a bug in the server, whose log says more."
+            await self.close(CloseCode.BUG, reason)
         except Exception as error:
             logger.debug("The peer of error %s had gone: %r", short_id, error)
 
     async def _end(self) -> None:
-        self._unsubscribe()
+        """However it came to this: out of the groups, `disconnect()` has run, nothing is left."""
+        self._leave_groups()
+        if self._stopping is not None:
+            self._stopping.cancel()
         if self._pump is not None:
             self._pump.cancel()
         try:
@@ -175,6 +192,10 @@ class AsyncWebsocketConsumer(ChannelsConsumer):
         except Exception:
             logger.exception("disconnect() of %s failed", type(self).__qualname__)
         finally:
+            if isinstance(self.channel_layer, InMemoryChannelLayer):
+                self.channel_layer.unsubscribe(self.channel_name)
+            counters.closes[self._close_code] += 1
+            counters.dropped[self.overflow.value] += self.connection.dropped
             self.connection.release()
 
     async def _leave_for_good(self) -> None:
@@ -182,6 +203,7 @@ class AsyncWebsocketConsumer(ChannelsConsumer):
         if self._has_left:
             return
         self._has_left = True
-        for group in self.groups:
-            await self.channel_layer.group_discard(group, self.channel_name)
+        if self.channel_layer is not None:
+            for group in self.groups:
+                await self.channel_layer.group_discard(group, self.channel_name)
         await self.disconnect(self._close_code)

@@ -38,6 +38,10 @@ class Frame:
         text = event.get("text")
         return cls(event["bytes"] if text is None else text, key=event.get("key"))
 
+    def __len__(self) -> int:
+        """Messages in it, as of a batch."""
+        return 1
+
     def event(self) -> dict[str, Any]:
         """The ASGI event, for servers that make the frame themselves."""
         kind = "text" if isinstance(self.payload, str) else "bytes"
@@ -62,6 +66,9 @@ class Batch:
         self._data: bytes | None = None
         self.size = frame.size
         self.open = True
+
+    def __len__(self) -> int:
+        return len(self._frames)
 
     def add(self, frame: Frame) -> bool:
         """Whether there was room: not when it is closed, or large."""

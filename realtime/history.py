@@ -24,6 +24,7 @@ class Entry(NamedTuple):
     at: float
     text: bytes
     key: Key | None
+    source: str | None = None  # the connection that it came by
 
 
 class Recovery(NamedTuple):
@@ -48,16 +49,21 @@ class History:
         self.offset = 0  # of the newest message ever, held or not; 0 = nothing yet
         self._ring: deque[Entry] = deque()
         self._bytes = 0
-        self._offsets: dict[Key, int] = {}
+        self._keyed: dict[Key, Entry] = {}
 
     def __len__(self) -> int:
         return len(self._ring)
 
     def append(
-        self, encode: Callable[[int], bytes], *, now: float, key: Key | None = None
+        self,
+        encode: Callable[[int], bytes],
+        *,
+        now: float,
+        key: Key | None = None,
+        source: str | None = None,
     ) -> Entry:
         """Store `encode(offset)`, called once. If it raises, no offset was taken: no holes."""
-        entry = Entry(self.offset + 1, now, encode(self.offset + 1), key)
+        entry = Entry(self.offset + 1, now, encode(self.offset + 1), key, source)
         self.offset = entry.offset
         self._hold(entry)
         self.expire(now)
@@ -76,9 +82,9 @@ class History:
         self.expire(now)
         return self._newest(count)
 
-    def offset_of(self, member: str, ref: str | int) -> int | None:
-        """Where this member's message with this `ref` stands, while the ring holds it."""
-        return self._offsets.get((member, ref))
+    def find(self, member: str, ref: str | int) -> Entry | None:
+        """This member's last message with this `ref`, while the ring holds it."""
+        return self._keyed.get((member, ref))
 
     def expire(self, now: float) -> None:
         """Let go of what is too much or too old. Idle rooms need it called, the others do not."""
@@ -121,13 +127,13 @@ class History:
         self._ring.append(entry)
         self._bytes += len(entry.text)
         if entry.key:
-            self._offsets[entry.key] = entry.offset
+            self._keyed[entry.key] = entry
 
     def _drop(self, entry: Entry) -> None:
         self._bytes -= len(entry.text)
         # A later message may own the key by now.
-        if entry.key and self._offsets.get(entry.key) == entry.offset:
-            del self._offsets[entry.key]
+        if entry.key and self._keyed.get(entry.key) is entry:
+            del self._keyed[entry.key]
 
     def _is_surplus(self, oldest: Entry, now: float) -> bool:
         too_much = len(self._ring) > self.size or self._bytes > self.max_bytes

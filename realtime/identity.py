@@ -15,11 +15,10 @@ from django.core.signing import BadSignature, Signer
 from django.http import parse_cookie
 from django.utils.crypto import salted_hmac
 
+from realtime.names import MAX_LENGTH, NameRefused, member_name
+
 DEVICE_COOKIE = "realtime_device"
 SALT = "realtime.identity"
-
-# What a page may put into `client`: more is cut, a UUID has 36.
-CLIENT_LENGTH = 128
 
 
 def member_id(scope: Mapping[str, Any], client: str | None) -> str:
@@ -30,7 +29,7 @@ def member_id(scope: Mapping[str, Any], client: str | None) -> str:
     if device := _device(scope):
         return _public("device", device)
     if client:
-        return _public("client", client[:CLIENT_LENGTH])
+        return _public("client", client)
     return secrets.token_hex(8)
 
 
@@ -40,9 +39,14 @@ def user_member_id(user: Any) -> str:
 
 
 def user_name(scope: Mapping[str, Any]) -> str | None:
-    """What a logged-in user is called, None for everybody else."""
+    """What a logged-in user is called, None for everybody else, or if it is no name for a room."""
     user = scope.get("user")
-    return user.get_username() if user is not None and user.is_authenticated else None
+    if user is None or not user.is_authenticated:
+        return None
+    try:
+        return member_name(str(user.get_username())[:MAX_LENGTH])  # Django's may have 150
+    except NameRefused:
+        return None
 
 
 def new_device() -> str:
@@ -62,4 +66,6 @@ def _device(scope: Mapping[str, Any]) -> str | None:
 
 
 def _public(kind: str, value: str) -> str:
-    return salted_hmac(SALT, f"{kind}:{value}", algorithm="sha256").hexdigest()[:16]
+    # An address that is not UTF-8 holds halves of characters.
+    text = f"{kind}:{value}".encode(errors="surrogatepass")
+    return salted_hmac(SALT, text, algorithm="sha256").hexdigest()[:16]

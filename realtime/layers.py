@@ -11,6 +11,7 @@ reads (`receive()`) are queues, as in Channels, whose messages lapse after `expi
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from copy import deepcopy
@@ -22,12 +23,19 @@ from channels.layers import InMemoryChannelLayer as ChannelsInMemoryChannelLayer
 
 from realtime.connection import Connection, Outgoing
 from realtime.frames import Batch, Frame
-from realtime.mailbox import Mailbox
-
-Message: TypeAlias = dict[str, Any]
+from realtime.mailbox import Mailbox, Message
+from realtime.queues import Queues
 
 # A task that sends in a tight loop lets the loop turn after so many seconds.
 SLICE = 0.005
+
+# How long more may wait for a consumer than its capacity, in seconds, and how many times as much.
+GRACE = 1.0
+BURST = 10
+
+# How long a sender in another thread or loop waits for the serving loop, in seconds: long enough
+# to be no faster than the members, short enough when that loop waits for the sender.
+PATIENCE = 1.0
 
 # Values that a handler cannot change under another member's hands.
 IMMUTABLE = (str, int, float, bool, bytes, type(None))
@@ -39,23 +47,40 @@ logger = logging.getLogger("realtime")
 class Subscriber:
     """A consumer as the layer sees it."""
 
-    channel: str
     mailbox: Mailbox
     capacity: int
-    # Where `websocket.send` goes at once; None for a consumer that handles it by itself.
-    connection: Connection | None
-    # Called instead of a delivery that finds the mailbox full.
+    # Takes `websocket.send` at once; None for a consumer that handles it by itself.
+    write: Callable[[Outgoing], None] | None
+    # Called when it falls behind for good.
     overflow: Callable[[], None]
     groups: set[str] = field(default_factory=set)
+    # Its socket has ended, and a handler is still busy: what it joins now, it does not join.
+    gone: bool = False
+    timer: asyncio.TimerHandle | None = None
 
     def deliver(self, message: Message) -> bool:
         """Into the mailbox; says whether that is half full."""
-        waiting = len(self.mailbox)
-        if waiting < self.capacity:
-            self.mailbox.put_nowait(message)
-        else:
-            self.overflow()
+        waiting = self.mailbox.put_nowait(message)
+        if waiting > self.capacity:
+            self._is_full(waiting)
         return waiting * 2 >= self.capacity
+
+    def _is_full(self, waiting: int) -> None:
+        """A burst, such as everybody in a large group talking at once, is not slowness yet."""
+        if waiting > self.capacity * BURST:
+            self.overflow()
+        elif self.timer is None:
+            self.timer = asyncio.get_running_loop().call_later(GRACE, self._judge)
+
+    def _judge(self) -> None:
+        self.timer = None
+        if len(self.mailbox) > self.capacity:
+            self.overflow()
+
+    def stop(self) -> None:
+        self.gone = True
+        if self.timer is not None:
+            self.timer.cancel()
 
 
 # Of one group, by channel; None stands for a channel that is read with `receive()`.
@@ -76,6 +101,8 @@ class InMemoryChannelLayer(ChannelsInMemoryChannelLayer):
         super().__init__(expiry=expiry, capacity=capacity, **options)
         self.channel_capacity = self.compile_capacities(channel_capacity or {})
         self.group_expiry = group_expiry
+        self._queues = Queues(expiry, self.get_capacity, self._remove_from_groups)
+        self.channels = self._queues.by_channel
         self.groups: dict[str, Members] = {}
         self._subscribers: dict[str, Subscriber] = {}
         # What each group was sent in this tick, as long as no member comes or goes.
@@ -97,13 +124,22 @@ class InMemoryChannelLayer(ChannelsInMemoryChannelLayer):
         """Deliver what is sent to `channel` to `mailbox`, until `unsubscribe()`."""
         self._bind()
         capacity = self.get_capacity(channel)
-        self._subscribers[channel] = Subscriber(channel, mailbox, capacity, connection, overflow)
+        write = None if connection is None else connection.write
+        self._subscribers[channel] = Subscriber(mailbox, capacity, write, overflow)
+
+    def leave_groups(self, channel: str) -> None:
+        """Take a subscriber whose socket has ended out of every group, and let it into none."""
+        subscriber = self._subscribers.get(channel)
+        if subscriber is not None:
+            subscriber.stop()
+            for group in subscriber.groups:
+                self._remove(group, channel)
+            subscriber.groups.clear()
 
     def unsubscribe(self, channel: str) -> None:
         """Take the channel out of everything. Doing it twice does nothing."""
-        subscriber = self._subscribers.pop(channel, None)
-        for group in subscriber.groups if subscriber else ():
-            self._remove(group, channel)
+        self.leave_groups(channel)
+        self._subscribers.pop(channel, None)
 
     def broadcast(self, group: str, message: Message) -> bool:
         """`group_send()` for code that runs in the serving loop and cannot await.
@@ -124,12 +160,12 @@ class InMemoryChannelLayer(ChannelsInMemoryChannelLayer):
     # Channel layer API.
 
     async def send(self, channel: str, message: Message) -> None:
-        """To one channel. Raises ChannelFull when its reader has fallen behind."""
+        """To one channel. Raises ChannelFull when who reads it with `receive()` is too slow."""
         assert isinstance(message, dict), "message is not a dict"
         self.require_valid_channel_name(channel)
         assert "__asgi_channel__" not in message
         if loop := self._elsewhere():
-            loop.call_soon_threadsafe(self._send, channel, deepcopy(message))
+            await self._there(loop, self._send, channel, deepcopy(message))
         else:
             self._send(channel, deepcopy(message))
 
@@ -137,17 +173,12 @@ class InMemoryChannelLayer(ChannelsInMemoryChannelLayer):
         """The first message on `channel`; waits for one. Not for channels of subscribers."""
         self.require_valid_channel_name(channel)
         self._bind()
-        self._expire(channel)
-        queue = self.channels.setdefault(channel, asyncio.Queue(self.get_capacity(channel)))
-        try:
-            _, message = await queue.get()
-        finally:
-            if queue.empty() and self.channels.get(channel) is queue:
-                del self.channels[channel]
-        return message  # type: ignore[no-any-return]
+        return await self._queues.get(channel)
 
     async def flush(self) -> None:
-        self.channels = {}
+        for group in list(self.groups):
+            self._changed(group)
+        self.channels.clear()
         self.groups = {}
         for subscriber in self._subscribers.values():
             subscriber.groups.clear()
@@ -157,7 +188,7 @@ class InMemoryChannelLayer(ChannelsInMemoryChannelLayer):
         self.require_valid_group_name(group)
         self.require_valid_channel_name(channel)
         if loop := self._elsewhere():
-            loop.call_soon_threadsafe(self._add, group, channel)
+            await self._there(loop, self._add, group, channel)
         else:
             self._add(group, channel)
 
@@ -165,7 +196,7 @@ class InMemoryChannelLayer(ChannelsInMemoryChannelLayer):
         self.require_valid_channel_name(channel)
         self.require_valid_group_name(group)
         if loop := self._elsewhere():
-            loop.call_soon_threadsafe(self._discard, group, channel)
+            await self._there(loop, self._discard, group, channel)
         else:
             self._discard(group, channel)
 
@@ -174,7 +205,7 @@ class InMemoryChannelLayer(ChannelsInMemoryChannelLayer):
         assert isinstance(message, dict), "Message is not a dict"
         self.require_valid_group_name(group)
         if loop := self._elsewhere():
-            loop.call_soon_threadsafe(self.broadcast, group, deepcopy(message))
+            await self._there(loop, self.broadcast, group, deepcopy(message))
             return
         pressed = self.broadcast(group, message)
         await self._let_others_run(pressed)
@@ -200,9 +231,10 @@ class InMemoryChannelLayer(ChannelsInMemoryChannelLayer):
         pressed = False
         # A copy of the members, for a full outbox ends its member on the spot.
         for channel, subscriber in list(members.items()):
-            if subscriber is not None and subscriber.connection is not None:
-                if channel != excluded:
-                    subscriber.connection.write(frame)
+            if channel == excluded:
+                continue
+            if subscriber is not None and subscriber.write is not None:
+                subscriber.write(frame)
                 continue
             frame.open = False  # who takes messages takes each
             if subscriber is None:
@@ -231,38 +263,21 @@ class InMemoryChannelLayer(ChannelsInMemoryChannelLayer):
         subscriber = self._subscribers.get(channel)
         if subscriber is None:
             self._enqueue(channel, message)
-        else:
+        elif not subscriber.gone:
             subscriber.deliver(message)
 
     def _enqueue(self, channel: str, message: Message) -> None:
-        """Onto the queue of a channel that somebody reads with `receive()`."""
-        self._bind()
-        assert self._loop is not None
-        queue = self.channels.setdefault(channel, asyncio.Queue(self.get_capacity(channel)))
-        if queue.full():
-            raise ChannelFull(channel)
-        queue.put_nowait((self._loop.time() + self.expiry, message))
-        if queue.qsize() == 1:
-            self._loop.call_later(self.expiry, self._expire, channel)
+        """For who reads with `receive()`. A loop that does not serve may end before a timer."""
+        loop = asyncio.get_running_loop()
+        self._queues.put(channel, message, loop if loop is self._loop else None)
 
-    def _expire(self, channel: str) -> None:
-        """Drop what nobody has read for too long, and the reader from its groups: it is gone."""
-        queue = self.channels.get(channel)
-        if queue is None or self._loop is None:
-            return
-        before = queue.qsize()
-        while not queue.empty() and queue._queue[0][0] <= self._loop.time():
-            queue.get_nowait()
-        if queue.qsize() < before:
-            self._remove_from_groups(channel)
-        if not queue.empty():
-            self._loop.call_at(queue._queue[0][0], self._expire, channel)
-        elif before:
-            del self.channels[channel]
+    # Groups.
 
     def _add(self, group: str, channel: str) -> None:
-        self._close_batch(group)
         subscriber = self._subscribers.get(channel)
+        if subscriber is not None and subscriber.gone:
+            return
+        self._changed(group)
         self.groups.setdefault(group, {})[channel] = subscriber
         if subscriber is not None:
             subscriber.groups.add(group)
@@ -273,14 +288,14 @@ class InMemoryChannelLayer(ChannelsInMemoryChannelLayer):
             subscriber.groups.discard(group)
         self._remove(group, channel)
 
-    def _close_batch(self, group: str) -> None:
+    def _changed(self, group: str) -> None:
         """The members change: whoever comes gets nothing older, whoever goes nothing newer."""
         batch = self._batches.get(group)
         if batch is not None:
             batch.open = False
 
     def _remove(self, group: str, channel: str) -> None:
-        self._close_batch(group)
+        self._changed(group)
         members = self.groups.get(group, {})
         members.pop(channel, None)
         if not members:
@@ -297,6 +312,8 @@ class InMemoryChannelLayer(ChannelsInMemoryChannelLayer):
             await asyncio.sleep(0)
             self._turned = loop.time()
 
+    # Loops.
+
     def _bind(self) -> None:
         """The first loop that reads here is the one that serves."""
         if self._loop is None or self._loop.is_closed():
@@ -308,3 +325,32 @@ class InMemoryChannelLayer(ChannelsInMemoryChannelLayer):
         if loop is None or loop.is_closed() or loop is asyncio.get_running_loop():
             return None
         return loop
+
+    async def _there(
+        self, loop: asyncio.AbstractEventLoop, work: Callable[..., object], *arguments: Any
+    ) -> None:
+        """Have the serving loop do it, and wait until it has had a turn for its members, too."""
+        here = asyncio.get_running_loop()
+        done: asyncio.Future[None] = here.create_future()
+
+        def tell(error: Exception | None) -> None:
+            if not done.done():
+                done.set_exception(error) if error else done.set_result(None)
+
+        def answer(error: Exception | None) -> None:
+            with contextlib.suppress(RuntimeError):  # the sender waits no more, its loop has ended
+                here.call_soon_threadsafe(tell, error)
+
+        def run() -> None:
+            error = None
+            try:
+                work(*arguments)
+            except Exception as problem:
+                error = problem
+            loop.call_soon(answer, error)
+
+        loop.call_soon_threadsafe(run)
+        if loop.is_running():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PATIENCE):
+                    await done

@@ -21,7 +21,7 @@ class Mailbox:
     def __init__(self) -> None:
         self._messages: deque[Message] = deque()
         self._reader: asyncio.Future[None] | None = None
-        # Called, once, when all has been read.
+        # Called, once, when all has been read. For the connection, which has one at most at a time.
         self.on_empty: Callable[[], None] | None = None
 
     def __len__(self) -> int:

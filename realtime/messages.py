@@ -12,7 +12,7 @@ up to Python's 4,300 digits; of a key that stands twice the last counts.
 import re
 from collections.abc import Mapping, Sequence
 from enum import IntEnum, StrEnum
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, NoReturn, get_args
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
@@ -50,10 +50,10 @@ class CloseCode(IntEnum):
     SLOW = 4508
     RATE = 4529
 
-    @property
-    def final(self) -> bool:
-        """Trying again is no use. 1000 is not final: it is what Channels' `close()` sends."""
-        return 4400 <= self <= 4499
+
+def is_final(code: int) -> bool:
+    """Trying again is no use. 1000 is not final: it is what Channels' `close()` sends."""
+    return 4400 <= code <= 4499
 
 
 class ErrorCode(StrEnum):
@@ -246,9 +246,15 @@ class BadMessage(Exception):  # noqa: N818 (it names what came, as ChannelFull d
         return Error(code=self.code, detail=self.detail, path=self.path, ref=self.ref)
 
 
+class NotJSON(TypeError):  # noqa: N818 (as BadMessage)
+    """Our side's fault: what was to be sent cannot be said in JSON."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"This cannot be sent as JSON: {why}.")
+
+
 _built_in: msgspec.json.Decoder[BuiltIn] = msgspec.json.Decoder(BuiltIn)
 _anything = msgspec.json.Decoder()
-_encoder = msgspec.json.Encoder()
 _fields = {cls.__struct_config__.tag: cls.__struct_fields__ for cls in get_args(BuiltIn)}
 
 
@@ -271,11 +277,28 @@ def decode(text: str | bytes) -> ClientMessage:
 
 
 def encode(message: ServerMessage | BuiltIn | Sequence[object] | Mapping[str, Any]) -> bytes:
-    """Raises TypeError, ValueError or RecursionError for `data` that is no JSON: our side's fault.
+    """Raises TypeError, in a sentence, for `data` that is no JSON: our side's fault.
 
     `Raw(encode(members))` is the roster of a `Welcome`, `Raw(entry.text)` one of its messages.
     """
-    return _encoder.encode(message)
+    try:
+        return _encoder.encode(message)
+    except NotJSON:
+        raise
+    except RecursionError:
+        raise NotJSON("it contains itself, or is nested too deep") from None
+    except UnicodeError:
+        raise NotJSON("half a character (a lone surrogate) is in its text") from None
+    except (TypeError, ValueError) as error:
+        raise NotJSON(str(error)) from None
+
+
+def _no_json(value: object) -> NoReturn:
+    kind = type(value)
+    raise NotJSON(f"JSON cannot have a {kind.__module__}.{kind.__qualname__} where this has one")
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_no_json)
 
 
 def _custom(frame: Any, error: msgspec.ValidationError) -> Custom:

@@ -26,20 +26,25 @@ class Clock(Protocol):
 class Announcer:
     """Of one room. `send` gets each encoded `presence`."""
 
-    def __init__(self, roster: Roster, clock: Clock, send: Callable[[bytes], None]) -> None:
+    def __init__(self, roster: Roster, clock: Clock, send: Callable[[bytes], object]) -> None:
         self._roster = roster
         self._clock = clock
         self._send = send
         # What has not been told yet, when it will be, and when something last was.
         self._diffs: list[Diff] = []
         self._timer: Any = None
-        self._told = float("-inf")
-        # Whether names are shown, or so many are here that only their count is.
-        self._is_shown = settings.REALTIME_ROSTER_LIMIT > 0
+        self._told_at = float("-inf")
+        self._told_count = Count(0, 0)
+        # Whether names are shown, or so many are here that only their count is; and what it was to
+        # those who have not been told anything since.
+        self._shows_names = settings.REALTIME_ROSTER_LIMIT > 0
+        self._seen = {self._shows_names}
 
     def shown(self) -> list[Member]:
-        """The members as a newcomer is shown them."""
-        return self._roster.members() if self._is_shown else []
+        """The members as a newcomer is shown them: never more than the limit."""
+        self._look()
+        self._seen.add(self._shows_names)
+        return self._roster.members() if self._shows_names else []
 
     def changed(self, diff: Diff) -> None:
         """Tell it at the end of this tick, or when the interval since the last is over."""
@@ -47,7 +52,7 @@ class Announcer:
             return
         self._diffs.append(diff)
         if self._timer is None:
-            due = self._told + settings.REALTIME_PRESENCE_INTERVAL
+            due = self._told_at + settings.REALTIME_PRESENCE_INTERVAL
             if due > self._clock.time():
                 self._timer = self._clock.call_at(due, self._tell)
             else:
@@ -55,11 +60,13 @@ class Announcer:
 
     def _tell(self) -> None:
         diffs, self._diffs, self._timer = self._diffs, [], None
-        self._told = self._clock.time()
-        diff = self._visible(Diff.of(diffs))
+        diff, count = self._visible(Diff.of(diffs)), Count(*self._roster.counts())
+        if not diff and count == self._told_count:
+            return
+        self._told_at, self._told_count = self._clock.time(), count
         presence = Presence(
             seq=self._roster.emitted(),
-            count=Count(*self._roster.counts()),
+            count=count,
             joins=diff.joins,  # type: ignore[arg-type]  # a Member has MemberInfo's fields
             updates=diff.updates,  # type: ignore[arg-type]
             leaves=diff.leaves,
@@ -67,15 +74,18 @@ class Announcer:
         self._send(encode(presence))
 
     def _visible(self, diff: Diff) -> Diff:
-        """What of a diff is shown. At the limit all names go, or come, in one diff.
+        """What of a diff is shown. At the limit all names go, or come, in one diff."""
+        self._look()
+        seen, self._seen = self._seen, {self._shows_names}
+        if seen == self._seen:
+            return diff if self._shows_names else Diff()
+        everybody = self._roster.members()
+        if self._shows_names:
+            return Diff(joins=everybody, leaves=diff.leaves)
+        return Diff(leaves=[*diff.leaves, *(member.id for member in everybody)])
 
-        They come back a tenth below it, so that one member cannot switch them to and fro.
-        """
+    def _look(self) -> None:
+        """Names come back a tenth below the limit: one member cannot switch them to and fro."""
         limit: int = settings.REALTIME_ROSTER_LIMIT
-        was_shown = self._is_shown
-        self._is_shown = len(self._roster) <= (limit if was_shown else limit * 9 // 10)
-        if was_shown and self._is_shown:
-            return diff
-        if was_shown:
-            return Diff(leaves=[*diff.leaves, *(member.id for member in self._roster.members())])
-        return Diff(joins=self.shown())
+        most = limit if self._shows_names else limit * 9 // 10
+        self._shows_names = limit > 0 and len(self._roster) <= most

@@ -13,10 +13,11 @@ from functools import partial
 from typing import Any, TypeVar
 
 from django.db import transaction
+from msgspec import Raw
 
-from realtime.hub import Hub, serving_hub
+from realtime.hub import Hub, NotServingError, serving_hub
 from realtime.identity import user_member_id
-from realtime.messages import CloseCode
+from realtime.messages import CloseCode, encode
 from realtime.names import room_name
 from realtime.rooms import Receipt
 from realtime.roster import Member
@@ -39,22 +40,24 @@ def publish(
     """Send `data`, anything JSON can say, to everybody in `room`.
 
     It is numbered and remembered, unless it is `volatile` or for one member (`to`, a member id):
-    that arrives as a `signal`. `exclude` is the consumer that is not to have it. With `on_commit`
-    it waits for the database transaction around it, if there is one; then there is no receipt.
+    that arrives as a `signal`. `exclude` is the consumer that is not to have it now; what is
+    remembered, it may get when it comes back. With `on_commit` it waits for the database
+    transaction around it, if there is one; then there is no receipt.
 
     Raises NotServingError in a process without sockets, NameRefused for a name that is none, Full
     when there are too many rooms, and TypeError for data that is no JSON.
     """
-    if on_commit and _in_transaction():
-        transaction.on_commit(
-            partial(publish, room, data, volatile=volatile, to=to, exclude=exclude)
-        )
-        return None
-    hub, name = serving_hub(), _checked(room)
-    excluded = getattr(exclude, "channel_name", exclude)
+    hub, name, excluded = serving_hub(), _checked(room), getattr(exclude, "channel_name", exclude)
+    # Encoded here: what is wrong with it is said where it was made, and a later change is too late.
+    encoded = Raw(encode(data))
     if volatile or to is not None:
-        return _in_loop(hub, lambda: hub.room(name).signal(data, to=to, exclude=excluded))
-    return _in_loop(hub, lambda: hub.room(name).publish(data, exclude=excluded))
+        work = partial(_signal, hub, name, encoded, to, excluded)
+    else:
+        work = partial(_publish, hub, name, encoded, excluded)
+    if on_commit and _in_transaction():
+        transaction.on_commit(partial(_in_loop, hub, work))
+        return None
+    return _in_loop(hub, work)
 
 
 def roster(room: str) -> list[Member]:
@@ -91,6 +94,15 @@ def user_room(user: Any) -> str:
     return f"user/{user_member_id(user)}"
 
 
+def _publish(hub: Hub, name: str, data: Raw, exclude: str | None) -> Receipt:
+    return hub.room(name).publish(data, exclude=exclude)
+
+
+def _signal(hub: Hub, name: str, data: Raw, to: str | None, exclude: str | None) -> Receipt:
+    room = hub.rooms.get(name)  # none is made for what is not remembered
+    return room.signal(data, to=to, exclude=exclude) if room else Receipt(None, 0)
+
+
 def _checked(room: str) -> str:
     return room if room.startswith("user/") else room_name(room)
 
@@ -113,11 +125,19 @@ def _in_loop(hub: Hub, work: Callable[[], T]) -> T:
     except RuntimeError:
         pass  # a thread without a loop
     future: Future[T] = Future()
-    loop.call_soon_threadsafe(_fulfil, future, work)
-    return future.result(TIMEOUT)
+    try:
+        loop.call_soon_threadsafe(_fulfil, future, work)
+        return future.result(TIMEOUT)
+    except (RuntimeError, TimeoutError):
+        if not future.cancel():
+            return future.result()  # the answer came at the last moment, or is such an error
+        stopped = f"The server of this process has stopped, or was busy for {TIMEOUT:g} s."
+        raise NotServingError(stopped) from None
 
 
 def _fulfil(future: Future[T], work: Callable[[], T]) -> None:
+    if not future.set_running_or_notify_cancel():
+        return  # the caller was told that it did not happen
     try:
         future.set_result(work())
     except BaseException as error:

@@ -10,16 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol
 
 from django.conf import settings
 from msgspec import Raw
 
-from realtime.history import Entry, History, Key
+from realtime.arrival import Arrival
+from realtime.history import Entry, History
 from realtime.messages import (
     PROTOCOL,
     Count,
     Ping,
+    Ref,
     RoomMessage,
     RoomSignal,
     ServerMessage,
@@ -40,10 +42,6 @@ class Full(Exception):  # noqa: N818 (the peer is told, nobody's program is wron
     """No place for one more: `str()` says of what."""
 
 
-# Called with the offset of the welcome.
-Admitted: TypeAlias = Callable[[int], None]
-
-
 class Seat(Protocol):
     """One connection in a room."""
 
@@ -58,17 +56,6 @@ class Seat(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
-    """What a connection asks for when it comes."""
-
-    name: str | None = None
-    # How many recent messages it wants: none, unless it comes back and has missed too many.
-    recent: int | None = None
-    # The epoch and offset up to which it has everything.
-    resume: tuple[str, int] | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Receipt:
     """`offset` of the stored message, None when nothing was stored; how many sockets it went to."""
 
@@ -76,10 +63,15 @@ class Receipt:
     receivers: int
 
 
+def group_of(room: str) -> str:
+    """The Channels group of a room."""
+    return group_name("room", room)
+
+
 class Room:
     def __init__(self, name: str, hub: Hub) -> None:
         self.name = name
-        self.group = group_name("room", name)
+        self.group = group_of(name)
         self.seats: dict[str, Seat] = {}
         self.roster = Roster(
             grace=settings.REALTIME_GRACE,
@@ -94,28 +86,25 @@ class Room:
         self._hub = hub
         self._clock = hub.clock
         # Who came in this tick, and is welcomed at its end.
-        self._entering: dict[str, tuple[Seat, Arrival, Admitted]] = {}
+        self._entering: dict[str, tuple[Seat, Arrival]] = {}
         self._announcer = Announcer(self.roster, self._clock, self._send)
         self._expiry: Any = None
         self._heartbeat: Any = None
 
     # Comings and goings.
 
-    def enter(self, seat: Seat, arrival: Arrival, admitted: Admitted) -> None:
+    def enter(self, seat: Seat, arrival: Arrival) -> None:
         """A connection comes. It is welcomed when the tick ends, with all who came in it.
 
-        `admitted` is called then, with the offset of its welcome. Raises Full.
+        What is called by `call_soon()` after this finds it welcomed. Raises Full.
         """
-        if self._hub.connections >= settings.REALTIME_MAX_CONNECTIONS:
-            raise Full(f"This server holds {settings.REALTIME_MAX_CONNECTIONS:,} connections.")
-        if len(self.seats) >= settings.REALTIME_MAX_MEMBERS:
-            raise Full(f"This room holds {settings.REALTIME_MAX_MEMBERS:,} connections.")
+        self._check_space()
         self.seats[seat.channel_name] = seat
         self._hub.connections += 1
         self._changed(self.roster.join(seat.member_id, seat.channel_name, name=arrival.name))
         if not self._entering:
             self._clock.call_soon(self._admit)
-        self._entering[seat.channel_name] = (seat, arrival, admitted)
+        self._entering[seat.channel_name] = (seat, arrival)
         if self._heartbeat is None:
             self._heartbeat = self._later(settings.REALTIME_HEARTBEAT, self._beat)
 
@@ -123,8 +112,7 @@ class Room:
         """A connection is gone, or will be. Doing it twice does nothing."""
         if self.seats.pop(seat.channel_name, None) is not None:
             self._hub.connections -= 1
-        if seat.channel_name in self._entering:
-            self._entering.pop(seat.channel_name)[2](0)
+        self._entering.pop(seat.channel_name, None)
         self._changed(self.roster.leave(seat.channel_name, departure, now=self._clock.time()))
         self._hub.discard_if_idle(self)
 
@@ -144,10 +132,16 @@ class Room:
         data: Any,
         *,
         member: str | None = None,
-        key: Key | None = None,
         exclude: str | None = None,
+        ref: Ref | None = None,
+        source: str | None = None,
+        stored: Callable[[int], object] = lambda offset: None,
     ) -> Receipt:
-        """Number `data`, store it, send it to all but the channel `exclude`."""
+        """Number `data`, store it, send it to all but the channel `exclude`.
+
+        `ref` and `source` are the member's own number for it and the connection that sent it.
+        `stored` gets the offset before anybody gets the message. Raises TypeError for no JSON.
+        """
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
         sender = self.roster.get(member) if member else None
         name = sender.name if sender else ""
@@ -155,9 +149,10 @@ class Room:
         def text(offset: int) -> bytes:
             return encode(RoomMessage(offset=offset, member=member, name=name, data=data, at=at))
 
-        entry = self.history.append(text, now=self._clock.time(), key=key)
-        self._send(entry.text, exclude=exclude)
-        return Receipt(entry.offset, len(self.seats) - (exclude in self.seats))
+        key = (member, ref) if member is not None and ref is not None else None
+        entry = self.history.append(text, now=self._clock.time(), key=key, source=source)
+        stored(entry.offset)
+        return Receipt(entry.offset, self._send(entry.text, exclude=exclude))
 
     def signal(
         self,
@@ -174,23 +169,28 @@ class Room:
             for seat in seats:
                 seat.tell(message)
             return Receipt(None, len(seats))
-        self._send(encode(message), exclude=exclude)
-        return Receipt(None, len(self.seats) - (exclude in self.seats))
+        return Receipt(None, self._send(encode(message), exclude=exclude))
 
     @property
     def is_idle(self) -> bool:
         """Nobody is here or expected back, and nothing is remembered."""
         return not (self.seats or len(self.roster) or len(self.history))
 
+    def _check_space(self) -> None:
+        if self._hub.connections >= settings.REALTIME_MAX_CONNECTIONS:
+            self._hub.discard_if_idle(self)
+            raise Full(f"This server holds {settings.REALTIME_MAX_CONNECTIONS:,} connections.")
+        if len(self.seats) >= settings.REALTIME_MAX_MEMBERS:
+            raise Full(f"This room holds {settings.REALTIME_MAX_MEMBERS:,} connections.")
+
     # At the end of a tick.
 
     def _admit(self) -> None:
         entering, self._entering = self._entering, {}
         roster = self._encoded_roster()
-        for seat, arrival, admitted in entering.values():
+        for seat, arrival in entering.values():
             self._hub.subscribe(self.group, seat.channel_name)
             self._welcome(seat, roster, *self._missed(arrival))
-            admitted(self.history.offset)
 
     def _missed(self, arrival: Arrival) -> tuple[bool | None, list[Entry]]:
         """Whether it is all that was missed (None: nobody asked), and the messages to send."""
@@ -245,8 +245,11 @@ class Room:
 
     # How it goes out.
 
-    def _send(self, text: bytes, *, exclude: str | None = None) -> None:
+    def _send(self, text: bytes, *, exclude: str | None = None) -> int:
+        """To how many it goes: not to who is still to be welcomed."""
         self._hub.broadcast(self.group, text.decode(), exclude)
+        is_one_less = exclude in self.seats and exclude not in self._entering
+        return len(self.seats) - len(self._entering) - is_one_less
 
     def _beat(self) -> None:
         self._heartbeat = None

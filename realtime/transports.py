@@ -7,9 +7,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
-from functools import partial
 from types import MethodType
 from typing import Any, TypeAlias
 
@@ -17,16 +17,22 @@ from channels.sessions import InstanceSessionWrapper
 from django.conf import settings
 
 from realtime.connection import (
+    BLOCKED,
+    CLOSED,
+    CLOSING,
+    CONNECTING,
     GONE,
+    OPEN,
     PIECE,
     Connection,
+    Disconnected,
     Event,
     Outgoing,
     Overflow,
     Owner,
     Send,
-    State,
 )
+from realtime.frames import Frame
 from realtime.mailbox import Mailbox
 
 try:
@@ -39,17 +45,12 @@ Receive: TypeAlias = Callable[[], Awaitable[Event]]
 # Events that may wait for a busy handler before reading from the socket stops.
 INBOX = 64
 
+# What uvicorn says when the server stops, and how long a peer may then hold it up, in seconds.
+RESTART = 1012
+STOP_TIMEOUT = 2.0
+
 # What the fast way uses of uvicorn's protocol. One that lacks any of it is served the plain way.
-USED = (
-    "close_sent",
-    "close_timer",
-    "conn",
-    "queue",
-    "read_paused",
-    "stop_keepalive",
-    "transport",
-    "writable",
-)
+USED = ("close_timer", "conn", "disconnected", "queue", "read_paused", "transport", "writable")
 
 logger = logging.getLogger("realtime")
 
@@ -75,13 +76,19 @@ def uvicorn_protocol(receive: Receive, send: Send) -> Any:
     """
     while _is_method(send, InstanceSessionWrapper, "send"):
         send = send.__self__.real_send  # type: ignore[attr-defined]
-    kind = WebSocketsSansIOProtocol
+    kind: Any = WebSocketsSansIOProtocol
     if not (kind and _is_method(send, kind, "send") and _is_method(receive, kind, "receive")):
         return None
     protocol: Any = send.__self__  # type: ignore[attr-defined]
     same = receive.__self__ is protocol  # type: ignore[attr-defined]
-    known = all(hasattr(protocol, name) for name in USED)
-    return protocol if same and known and type(protocol.queue) is asyncio.Queue else None
+    known = same and all(hasattr(protocol, name) for name in USED)
+    return protocol if known and _is_fresh(protocol) else None
+
+
+def _is_fresh(protocol: Any) -> bool:
+    """Whether the two parts whose place is to be taken are what they were when it was made."""
+    queue, writable = type(protocol.queue), type(protocol.writable)
+    return queue is asyncio.Queue and writable is asyncio.Event and protocol.writable.is_set()
 
 
 def _is_method(function: object, kind: type, name: str) -> bool:
@@ -94,13 +101,14 @@ def _is_method(function: object, kind: type, name: str) -> bool:
 
 
 class UvicornConnection(Connection):
-    """Writes to the transport of uvicorn's protocol, and takes the place of its event queue.
+    """Writes to the transport of uvicorn's protocol, and takes the place of two of its parts.
 
-    As the queue it learns of a closed socket at once, whatever a handler is doing, and reading is
-    paused only when too much waits: uvicorn itself stops and starts it for every message.
+    As its event queue it learns of a closed socket at once, whatever a handler is doing, and stops
+    reading only when too much waits: uvicorn itself stops and starts it for every message. As its
+    `writable` event it learns at once that a peer does not read, and needs no task to wait.
     """
 
-    __slots__ = ("_protocol", "_transport")
+    __slots__ = ("_protocol", "_task", "_timer", "_transport")
 
     def __init__(
         self, protocol: Any, send: Send, inbox: Mailbox, owner: Owner, overflow: Overflow
@@ -108,9 +116,15 @@ class UvicornConnection(Connection):
         super().__init__(send, inbox, owner, overflow)
         self._protocol = protocol
         self._transport = protocol.transport
-        early, protocol.queue = protocol.queue, self
+        # What ends the patience with a peer that does not read, or that does not close.
+        self._timer: asyncio.TimerHandle | None = None
+        # Tells a slow peer why it is closed.
+        self._task: asyncio.Task[None] | None = None
+        early, protocol.queue, protocol.writable = protocol.queue, self, self
         while not early.empty():
-            self.put_nowait(early.get_nowait())
+            self._inbox.put_nowait(early.get_nowait())
+        if self._transport.is_closing():
+            self._enter(CLOSED)  # the owner reads it in its inbox
         limit = protocol.conn.max_message_size or settings.REALTIME_MAX_MESSAGE_SIZE
         protocol.conn.max_message_size = min(limit, settings.REALTIME_MAX_MESSAGE_SIZE)
         self._resume()
@@ -119,8 +133,9 @@ class UvicornConnection(Connection):
 
     def put_nowait(self, event: Event) -> None:
         if event["type"] == "websocket.disconnect":
-            self._lose(event["code"], event.get("reason") or "")
-        if self._inbox.put_nowait(event) >= INBOX and self._inbox.on_empty is None:
+            self._ended(event["code"], event.get("reason") or "")
+        waiting = self._inbox.put_nowait(event)
+        if waiting >= INBOX and self._inbox.on_empty is None and self.state is not CLOSED:
             self._inbox.on_empty = self._resume
             self._transport.pause_reading()
 
@@ -130,48 +145,89 @@ class UvicornConnection(Connection):
     def empty(self) -> bool:
         return not self._inbox
 
+    def _ended(self, code: int, reason: str) -> None:
+        if self._transport.is_closing():  # connection_lost(): this is the last event
+            self._be_patient(None)
+        else:  # a closing handshake; the transport would wait for a stopped peer for ever
+            self.flush()
+            limit = settings.REALTIME_SEND_TIMEOUT
+            self._be_patient(min(limit, STOP_TIMEOUT) if code == RESTART else limit)
+        self._lose(code, reason)
+
     def _resume(self) -> None:
-        self._transport.resume_reading()
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
         self._protocol.read_paused = True  # so that uvicorn leaves the pausing to us
+
+    # From uvicorn: the methods of asyncio.Event that its protocol calls.
+
+    def clear(self) -> None:
+        """The transport holds more than it should."""
+        if self.state is not CLOSED:
+            self._be_patient(settings.REALTIME_SEND_TIMEOUT)
+            if self.state is OPEN:
+                self._enter(BLOCKED)
+
+    def set(self) -> None:
+        """The peer has read, or is lost."""
+        if self.state is not CLOSED:
+            self._be_patient(None)
+            self._go_on()
+
+    async def wait(self) -> None:
+        """Never: what uvicorn itself sends, an accept or a close, has nothing to wait for."""
+
+    def _be_patient(self, seconds: float | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if seconds is not None:
+            self._timer = self._tick.loop.call_later(seconds, self._lose_patience)
+
+    def _lose_patience(self) -> None:
+        if self.state is CLOSED:
+            self._transport.abort()
+        else:
+            reason = f"it took nothing for {settings.REALTIME_SEND_TIMEOUT:g} s"
+            self.give_up(reason, patient=False)
 
     # To the browser.
 
     def flush(self) -> None:
-        if self.state is not State.OPEN or not self._frames:
+        frames = self._frames
+        if self.state is not OPEN or not frames:
             return
-        protocol = self._protocol
-        if protocol.close_sent or self._transport.is_closing():
-            self._enter(State.CLOSED)  # the event that says so is on its way
-        elif protocol.writable.is_set():
-            frames, self._frames, self._size = self._frames, [], 0
-            self._write(frames)
-        else:
-            self._enter(State.BLOCKED)
-            self._task = self._tick.loop.create_task(self._drain())
-
-    def _write(self, frames: list[Outgoing]) -> None:
+        transport = self._transport
+        if transport.is_closing():
+            self._abandon()
+            return
+        self._frames = []
+        self._size = 0
         if len(frames) == 1:
-            self._transport.write(frames[0].data)
+            transport.write(frames[0].data)
         else:
-            self._transport.write(b"".join([frame.data for frame in frames]))
+            transport.write(b"".join([frame.data for frame in frames]))
 
-    async def _drain(self) -> None:
-        """Piece by piece as the peer reads; it is given up when it takes none for too long."""
-        try:
-            while self._frames and self.state is not State.CLOSED:
-                async with asyncio.timeout(settings.REALTIME_SEND_TIMEOUT):
-                    await self._protocol.writable.wait()
-                if self._transport.is_closing():
-                    self._enter(State.CLOSED)
-                elif self._frames:
-                    self._write(self._take(PIECE))
-        except TimeoutError:
-            reason = f"it took nothing for {settings.REALTIME_SEND_TIMEOUT:g} s"
-            self.give_up(reason, patient=False)
-        finally:
-            self._task = None
-        if self.state is State.BLOCKED:
-            self._enter(State.OPEN)
+    def _abandon(self) -> None:
+        """uvicorn gives up a peer that answers no ping, without a word to us, and then waits."""
+        self._lose(GONE, "")
+        self._transport.abort()
+
+    def _open(self) -> None:
+        if self.state is CONNECTING:
+            self._enter(BLOCKED)
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Piece by piece, until the transport says stop or nothing is left."""
+        if self._transport.is_closing():
+            self._abandon()
+        while self._frames and self._timer is None:
+            self._transport.write(b"".join([frame.data for frame in self._take(PIECE)]))
+        if self._timer is None and self.state is BLOCKED:
+            self._enter(OPEN)
+        elif self._timer is None:
+            self._settle()
 
     def _take(self, size: int) -> list[Outgoing]:
         """The oldest frames, as many as `size` bytes, one at least."""
@@ -183,48 +239,91 @@ class UvicornConnection(Connection):
         self._keep(self._frames[count:])
         return taken
 
+    async def _say_close(self, code: int, reason: str) -> None:
+        if not self._transport.is_closing():
+            await self._send({"type": "websocket.close", "code": code, "reason": reason})
+
     def _hang_up(self, code: int, reason: str, *, patient: bool) -> None:
-        protocol = self._protocol
-        if not patient or protocol.close_sent or self._transport.is_closing():
+        if patient and not self._transport.is_closing():
+            self._task = self._tick.loop.create_task(self._say_close(code, reason))
+        else:
+            self._inbox.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
             self._transport.abort()
-            return
-        protocol.stop_keepalive()
-        protocol.conn.send_close(code, reason)
-        self._transport.write(b"".join(protocol.conn.data_to_send()))
-        protocol.close_sent = True
-        protocol.close_timer = self._tick.loop.call_later(
-            settings.REALTIME_SEND_TIMEOUT, self._transport.abort
-        )
+
+    def release(self) -> None:
+        self.flush()
+        super().release()
+        if self._timer is None and not self._protocol.disconnected:
+            self._be_patient(settings.REALTIME_SEND_TIMEOUT)
 
 
 class AsgiConnection(Connection):
     """Awaits `send` for each frame, and reads events in a task: works on every ASGI server."""
 
-    __slots__ = ("_reader",)
+    __slots__ = ("_reader", "_task")
 
     def __init__(
         self, receive: Receive, send: Send, inbox: Mailbox, owner: Owner, overflow: Overflow
     ) -> None:
         super().__init__(send, inbox, owner, overflow)
         self._reader = self._tick.loop.create_task(self._read(receive))
+        # Sends what others than the handler have written, or the last word to a slow peer.
+        self._task: asyncio.Task[None] | None = None
 
-    def release(self) -> None:
-        super().release()
-        self._reader.cancel()
-        if self._task is not None:
-            self._task.cancel()
+    # From the browser.
+
+    async def _read(self, receive: Receive) -> None:
+        ended = False
+        while not ended:
+            event = await self._next(receive)
+            ended = event["type"] == "websocket.disconnect"
+            if ended:
+                self._lose(event.get("code", GONE), event.get("reason") or "")
+            elif _is_too_big(event):
+                event = {"type": "websocket.too.big"}
+            if self._inbox.put_nowait(event) >= INBOX and not ended:
+                room = asyncio.Event()
+                self._inbox.on_empty = room.set
+                await room.wait()
+
+    async def _next(self, receive: Receive) -> Event:
+        try:
+            return await receive()
+        except Exception:
+            logger.exception("Reading from a socket failed")
+            return {"type": "websocket.disconnect", "code": GONE}
+
+    # To the browser.
+
+    async def send_frame(self, frame: Frame) -> None:
+        """As above. The handler waits anyway, so it does the sending: no task for a message."""
+        if self.state is OPEN and not self._frames:
+            self._frames.append(frame)
+            self._enter(BLOCKED)
+            await self._drain()
+            if self.state is CLOSED:
+                raise Disconnected
+        else:
+            await super().send_frame(frame)
 
     def flush(self) -> None:
-        if self.state is State.OPEN and self._frames:
-            self._enter(State.BLOCKED)
+        if self.state is OPEN and self._frames:
+            self._enter(BLOCKED)
             self._task = self._tick.loop.create_task(self._drain())
+
+    def _open(self) -> None:
+        if self.state is CONNECTING:
+            self._enter(OPEN)
+            self.flush()
 
     async def _drain(self) -> None:
         try:
-            while self._frames and self.state is not State.CLOSED:
+            while self._frames:
                 oldest = self._frames[0]
                 self._keep(self._frames[1:])
                 for event in oldest.events():
+                    if self.state is CLOSED:
+                        break
                     async with asyncio.timeout(settings.REALTIME_SEND_TIMEOUT):
                         await self._send(event)
         except TimeoutError:
@@ -234,24 +333,40 @@ class AsgiConnection(Connection):
             logger.debug("A send failed: %r", error)
             self._lose(GONE, "")
         finally:
-            self._task = None
-        if self.state is State.BLOCKED:
-            self._enter(State.OPEN)
+            self._drained()
 
-    async def _read(self, receive: Receive) -> None:
-        while True:
-            event = await receive()
-            if event["type"] == "websocket.disconnect":
-                self._lose(event.get("code", GONE), event.get("reason") or "")
-            elif _is_too_big(event):
-                event = {"type": "websocket.too.big"}
-            if self._inbox.put_nowait(event) >= INBOX:
-                room: asyncio.Future[None] = self._tick.loop.create_future()
-                self._inbox.on_empty = partial(room.set_result, None)
-                await room
+    def _drained(self) -> None:
+        if self.state is BLOCKED:
+            self._enter(OPEN)
+            self.flush()  # there is more when a handler was cancelled that was sending
+        elif self.state is CLOSING:
+            self._settle()
+
+    async def _say_close(self, code: int, reason: str) -> None:
+        with contextlib.suppress(OSError):  # the peer was faster
+            await self._send({"type": "websocket.close", "code": code, "reason": reason})
 
     def _hang_up(self, code: int, reason: str, *, patient: bool) -> None:
-        pass  # the consumer returns, and the server closes the socket
+        event = {"type": "websocket.disconnect", "code": code, "reason": reason}
+        if patient:
+            self._task = self._tick.loop.create_task(self._say_why(event))
+        else:
+            self._inbox.put_nowait(event)
+
+    async def _say_why(self, event: Event) -> None:
+        """The last word; when the consumer returns, the server closes the socket."""
+        try:
+            async with asyncio.timeout(settings.REALTIME_SEND_TIMEOUT):
+                await self._say_close(event["code"], event["reason"])
+        except Exception as error:
+            logger.debug("A slow peer was not told why: %r", error)
+        self._inbox.put_nowait(event)
+
+    def release(self) -> None:
+        super().release()
+        self._reader.cancel()
+        if self._task is not None:
+            self._task.cancel()
 
 
 def _is_too_big(event: Event) -> bool:

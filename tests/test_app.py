@@ -232,8 +232,9 @@ def test_check_finds_nothing() -> None:
     assert "no issues" in result.stdout
 
 
-def test_no_migration_is_missing() -> None:
-    assert run("app.py", "makemigrations", "--check", "--dry-run").returncode == 0
+def test_no_migration_is_missing(tmp_path: Path) -> None:
+    changes = {"REALTIME_DATABASE": str(tmp_path / "db.sqlite3")}
+    assert run("app.py", "makemigrations", "--check", "--dry-run", env=changes).returncode == 0
 
 
 def test_migrate_makes_the_database_and_a_second_time_changes_nothing(tmp_path: Path) -> None:

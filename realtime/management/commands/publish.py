@@ -31,8 +31,8 @@ class Command(BaseCommand):
                 continue
             receipt = self._publish(room, line, number, volatile)
             count += 1
-            self._show(f"{count} published, {receipt['receivers']} listening", ending="")
-        if count:
+            self._show(f"{count} published, {receipt['receivers']} listening")
+        if count and self.stdout.isatty():
             self.stdout.write("")
 
     def _publish(self, room: str, line: str, number: int, volatile: bool) -> Any:
@@ -43,7 +43,9 @@ class Command(BaseCommand):
         path = f"/api/rooms/{quote(room, safe='')}/messages/"
         return ask(path, {"data": data, "volatile": volatile})
 
-    def _show(self, text: str, ending: str) -> None:
-        """One line that is written over on a terminal."""
-        start = "\r" if self.stdout.isatty() else ""
-        self.stdout.write(f"{start}{text}", ending=ending if start else "\n")
+    def _show(self, text: str) -> None:
+        """A line, which on a terminal is written over by the next."""
+        if self.stdout.isatty():
+            self.stdout.write(f"\r{text}", ending="")
+        else:
+            self.stdout.write(text)

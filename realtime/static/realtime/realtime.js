@@ -1,0 +1,371 @@
+/**
+ * Rooms in the browser: `join("kitchen")` connects, and stays connected until `leave()`. The wire: docs/schema/.
+ * Events: message, signal, members, join, update, leave, count, status, welcome, build, error, and types of your own.
+ */
+// @ts-check
+
+/** @typedef {{id: string, name: string, connections: number, state: Record<string, any>, away: boolean}} Member */
+/** @typedef {Map<string, Member>} Members */
+/** @typedef {{state: "connecting"|"connected"|"reconnecting"|"closed", code?: number, reason?: string, retryIn?: number}} Status */
+/** @typedef {{name?: string, url?: string, history?: number, reload?: boolean}} Options
+ * history: recent messages wanted; reload: the page of a kiosk, to be loaded again when the server has a new build */
+
+const PATIENCE = 10_000; // ms for a try to connect, or an acknowledgement
+const PROBE = 3000; // ms for a sign of life when in doubt
+const STABLE = 5000; // ms after which a connection counts as one
+const BOUND = 100; // messages not acknowledged; one more is refused
+const WINDOW = 16; // of them under way: fewer than the refusals that end a connection
+
+const now = () => performance.now();
+// No randomUUID() on plain http. Tabs are one member, which uses a `ref` once.
+const page = crypto.getRandomValues(new Uint32Array(3)).join("-");
+let refs = 0;
+
+// Rules, without a socket.
+
+/** @param {number} code */
+export const isFinal = (code) => code >= 4400 && code < 4500;
+
+/** Until the next try, in ms. @param {number} tries @param {number[]} spread of the first */
+export const delay = (tries, [least, most], chance = Math.random()) =>
+  tries ? 200 + chance * Math.min(10_000, 500 * 2 ** tries) : least + chance * (most - least);
+
+/** @template {{offset: number}} T @param {{epoch: string, offset: number}} seen @param {{epoch: string, messages: T[]}} welcome */
+export const unseen = (seen, { epoch, messages }) =>
+  messages.filter(({ offset }) => epoch !== seen.epoch || offset > seen.offset);
+
+/** @param {Member[]} members @returns {Members} */
+export const byId = (members) => new Map(members.map((member) => [member.id, member]));
+
+/** A presence may repeat what is known. @param {Members} members @param {{joins: Member[], updates: Member[], leaves: string[]}} presence */
+export function patched(members, { joins, updates, leaves }) {
+  const next = new Map([...members, ...byId(joins), ...byId(updates)]);
+  for (const id of leaves) next.delete(id);
+  return next;
+}
+
+/** What really differs. @param {Members} old @param {Members} members */
+export function changes(old, members) {
+  const all = [...members.values()];
+  return {
+    join: all.filter(({ id }) => !old.has(id)),
+    update: all.filter((member) => old.has(member.id) && !same(member, old.get(member.id))),
+    leave: [...old.values()].filter(({ id }) => !members.has(id)),
+  };
+}
+
+/** @param {unknown} a @param {unknown} b */
+const same = (a, b) => a === b || JSON.stringify(a) === JSON.stringify(b);
+
+/** Two merge patches (RFC 7396) in one. @param {any} a @param {any} b @returns {any} */
+export function combined(a, b) {
+  if (![a, b].every((value) => value?.constructor === Object)) return b;
+  return Object.entries(b).reduce((all, [key, value]) => ({ ...all, [key]: combined(a[key], value) }), a);
+}
+
+/** @param {string} code the server's, or full, closed, timeout @param {string} detail */
+const failure = (code, detail) => Object.assign(new Error(detail), { code });
+
+/** An EventTarget, so a listener that throws stops no other. */
+class Room extends EventTarget {
+  id = ""; // mine
+  /** @type {Status} */
+  status = { state: "connecting" };
+  count = { members: 0, connections: 0 };
+  /** @type {Members} */
+  #members = new Map();
+  #seq = 0;
+  #named = false; // above a limit the server tells only the count
+  #seen = { epoch: "", offset: 0 };
+  /** @type {Map<string, {frame: string, sent: number, resolve: (offset: number) => void, reject: (error: Error) => void}>} */
+  #calls = new Map(); // not acknowledged, by ref; sent: when, or 0
+  #slow = false;
+  #state = {};
+  #restate = false;
+  #build = "";
+  #tries = 0;
+  #spread = [100, 1000];
+  #bye = "";
+  /** @type {WebSocket|undefined} */
+  #socket;
+  /** @type {WebSocket|undefined} */
+  #up; // the same, once welcomed
+  #attempt = new AbortController(); // aborted: what still comes of it is ignored
+  #life = new AbortController();
+  #opened = -Infinity;
+  #welcomed = 0;
+  #heard = 0;
+  #timer = 0;
+  #watchdog = 0;
+  #probe = 0;
+
+  /** @param {string} room @param {Options} options */
+  constructor(room, options) {
+    super();
+    this.room = room;
+    this.options = { ...options };
+    let timer = 0;
+    const wake = () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => this.#wake(), 100);
+    };
+    for (const type of ["online", "offline", "focus", "pageshow"]) addEventListener(type, wake, this.#life);
+    for (const type of ["visibilitychange", "resume"]) document.addEventListener(type, wake, this.#life);
+    addEventListener("pagehide", () => this.#drop(), this.#life); // the browser closes, and says it may be a reload
+    this.#open();
+  }
+
+  get members() { return [...this.#members.values()]; }
+  get me() { return this.#members.get(this.id); }
+
+  /** Returns what ends it; so does `options.signal`.
+   * @param {string} type @param {(detail: any) => void} listener @param {AddEventListenerOptions} [options] */
+  on(type, listener, options) {
+    const heard = (/** @type {any} */ event) => listener(event.detail);
+    this.addEventListener(type, heard, options);
+    return () => this.removeEventListener(type, heard);
+  }
+
+  /** To all, stored; waits while away, is delivered once. @param {any} data @returns {Promise<number>} its offset */
+  send(data) {
+    return new Promise((resolve, reject) => {
+      if (this.status.state === "closed") return reject(failure("closed", "not in the room any more"));
+      if (this.#calls.size >= BOUND) return reject(failure("full", `${BOUND} messages wait already`));
+      const ref = `${page}-${++refs}`;
+      this.#calls.set(ref, { frame: JSON.stringify({ type: "message", data, ref }), sent: 0, resolve, reject });
+      this.#flush();
+    });
+  }
+
+  /** To all others or one; false: we are away. @param {any} data @param {{to?: string}} options */
+  signal(data, options = {}) { return this.tell({ ...options, type: "signal", data }); }
+
+  /** A message of your own type, the same way. @param {{type: string, [field: string]: any}} frame */
+  tell(frame) {
+    if (!this.#up || this.#up.bufferedAmount > 65_536) return false;
+    this.#up.send(JSON.stringify(frame));
+    return true;
+  }
+
+  /** Merge into what others see of me; null deletes. @param {Record<string, any>} state */
+  setState(state) {
+    this.#state = combined(this.#state, state);
+    if (!this.tell({ type: "state", state })) this.#restate = true;
+  }
+
+  /** The old socket stays until the new one is welcomed: nobody leaves. @param {string} name */
+  rename(name) {
+    this.options.name = name;
+    const old = this.#up;
+    if (!old) return;
+    this.on("welcome", () => old.close(1000), { once: true });
+    this.#open();
+  }
+
+  leave() {
+    this.tell({ type: "leave" });
+    this.#end(1000, "you left");
+  }
+
+  async #open() {
+    this.#drop();
+    const on = (this.#attempt = new AbortController());
+    this.#opened = now();
+    this.#timer = setTimeout(() => this.#lost("no answer in time"), PATIENCE);
+    const { name, history, url = `/ws/rooms/${encodeURIComponent(this.room)}/` } = this.options;
+    const address = new URL(url, location.href.replace(/^http/, "ws"));
+    const query = { name, history, client: client(), ...(this.#seen.epoch && this.#seen) };
+    for (const [key, value] of Object.entries(query)) if (value != null) address.searchParams.set(key, `${value}`);
+    // After a WebSocket has failed Firefox holds back others for up to a minute: ask by HTTP first.
+    const up = !this.#tries || (await answer(address.href.replace(/^ws/, "http"), on.signal)) < 502;
+    if (on.signal.aborted) return;
+    if (!up) return this.#lost("the server does not answer");
+    const socket = (this.#socket = new WebSocket(address));
+    socket.addEventListener("message", ({ data }) => this.#hear(JSON.parse(data)), on);
+    socket.addEventListener("close", ({ code, reason }) => this.#lost(this.#bye || reason || "the connection broke", code), on);
+  }
+
+  #drop() {
+    this.#attempt.abort();
+    for (const timer of [this.#timer, this.#watchdog, this.#probe]) clearTimeout(timer);
+    this.#socket = this.#up = undefined;
+    this.#probe = 0;
+    this.#bye = "";
+    this.#opened = -Infinity;
+    for (const call of this.#calls.values()) call.sent = 0;
+  }
+
+  /** @param {string} reason */
+  #lost(reason, code = 1006) {
+    if (isFinal(code)) return this.#end(code, reason);
+    if (this.#up && now() - this.#welcomed > STABLE) this.#tries = 0;
+    this.#socket?.close();
+    this.#drop();
+    const retryIn = delay(this.#tries++, this.#spread);
+    this.#timer = setTimeout(() => this.#open(), retryIn);
+    this.#set({ state: this.id ? "reconnecting" : "connecting", code, reason, retryIn });
+  }
+
+  /** @param {number} code @param {string} reason */
+  #end(code, reason) {
+    this.#socket?.close(1000);
+    this.#drop();
+    this.#life.abort();
+    this.#set({ state: "closed", code, reason });
+    for (const { reject } of this.#calls.values()) reject(failure("closed", reason));
+    this.#calls.clear();
+  }
+
+  /** Something happened to the page. A connection that lives is never ended. */
+  #wake() {
+    if (this.#up) this.#doubt();
+    else if (this.status.state !== "closed" && now() - this.#opened > 2000) {
+      this.#tries = 1;
+      this.#open();
+    }
+  }
+
+  #doubt() {
+    if (this.#probe) return;
+    this.tell({ type: "resync" });
+    this.#probe = setTimeout(() => this.#lost("the server went silent"), PROBE);
+  }
+
+  /** @param {number} heartbeat s between the server's pings */
+  #watch(heartbeat) {
+    const every = Math.min(5000, heartbeat * 500);
+    let [wall, mono] = [Date.now(), now()];
+    this.#watchdog = setInterval(() => {
+      const passed = now() - mono;
+      const jumped = Math.abs(Date.now() - wall - passed) > 4000; // it slept, or the clock was set
+      [wall, mono] = [Date.now(), now()];
+      const silent = mono - this.#heard > heartbeat * 2500;
+      if (jumped || (silent && passed > every + 2000)) this.#doubt();
+      else if (silent) return this.#lost("the server went silent");
+      for (const [ref, { sent }] of this.#calls) if (sent && mono - sent > PATIENCE) this.#unanswered(ref, sent);
+    }, every);
+  }
+
+  /** @param {string} ref @param {number} sent */
+  #unanswered(ref, sent) {
+    if (this.#heard < sent) this.#doubt();
+    else this.#answered({ ref, code: "timeout", detail: "no acknowledgement" });
+  }
+
+  /** @param {any} frame */
+  #hear(frame) {
+    this.#heard = now();
+    clearTimeout(this.#probe);
+    this.#probe = 0;
+    const { type, ref, seq, offset } = frame;
+    if (type === "welcome") this.#welcome(frame);
+    else if (type === "ping") this.tell({ type: "pong" });
+    else if (type === "bye") [this.#bye, this.#spread] = [frame.reason, frame.retry_ms];
+    else if (this.#calls.has(ref)) this.#answered(frame);
+    else if (type === "message") {
+      if (offset <= this.#seen.offset) return;
+      this.#seen.offset = offset;
+      this.#emit(type, frame);
+    } else if (type === "presence") {
+      if (seq > this.#seq + 1) this.tell({ type: "resync" });
+      if (seq > this.#seq) this.#roster(patched(this.#members, frame), frame);
+    } else if (type !== "ack") this.#emit(type, frame);
+  }
+
+  /** @param {any} frame */
+  #welcome(frame) {
+    this.#roster(byId(frame.members), frame);
+    if (this.#up) return; // it answers `resync`
+    clearTimeout(this.#timer);
+    const { epoch, offset, build } = frame;
+    const news = unseen(this.#seen, frame);
+    this.#seen = { epoch, offset };
+    this.id = frame.member;
+    this.#spread = frame.retry_ms;
+    this.#up = this.#socket;
+    this.#welcomed = now();
+    this.#watch(frame.heartbeat);
+    this.#set({ state: "connected" });
+    this.#emit("welcome", frame);
+    for (const message of news) this.#emit("message", { ...message, replayed: true });
+    if (this.#build && this.#build !== build) {
+      this.#emit("build", build);
+      if (this.options.reload) reload(build);
+    }
+    this.#build = build;
+    const forgotten = Object.keys(this.#state).length && !Object.keys(this.me?.state ?? {}).length;
+    if (this.#restate || forgotten) this.#restate = !this.tell({ type: "state", state: this.#state });
+    this.#slow = this.#calls.size > 1;
+    this.#flush();
+  }
+
+  /** @param {Members} members @param {any} frame */
+  #roster(members, { seq, count }) {
+    const differences = Object.entries(changes(this.#members, members));
+    const named = members.size > 0 || !count.members;
+    const silent = !this.#named || !named; // nobody came or went, only all names
+    [this.#members, this.#seq, this.#named] = [members, seq, named];
+    if (!same(count, this.count)) this.#emit("count", (this.count = count));
+    if (differences.some(([, some]) => some.length)) this.#emit("members", this.members);
+    if (!silent) for (const [type, some] of differences) for (const member of some) this.#emit(type, member);
+  }
+
+  /** Send what waits, in order; after a return one by one: the server takes only so many a second. */
+  #flush() {
+    if (!this.#calls.size) this.#slow = false;
+    let free = this.#slow ? 1 : WINDOW;
+    for (const call of this.#calls.values()) {
+      if (!this.#up || !free--) return;
+      if (!call.sent) this.#up.send(call.frame);
+      call.sent ||= now();
+    }
+  }
+
+  /** @param {any} frame */
+  #answered({ ref, offset, code, detail }) {
+    const call = this.#calls.get(ref);
+    if (call && code === "rate") {
+      this.#slow = true;
+      call.sent = 0;
+      return setTimeout(() => this.#flush(), 1000);
+    }
+    this.#calls.delete(ref);
+    if (code) call?.reject(failure(code, detail));
+    else call?.resolve(offset);
+    this.#flush();
+  }
+
+  /** @param {Status} status */
+  #set(status) { this.#emit("status", (this.status = status)); }
+
+  /** @param {string} type @param {any} detail */
+  #emit(type, detail) { this.dispatchEvent(new CustomEvent(type, { detail })); }
+}
+
+/** The status of an HTTP answer. @param {string} url @param {AbortSignal} [signal] */
+const answer = (url, signal) => fetch(url, { cache: "no-store", signal }).then(({ status }) => status, () => Infinity);
+
+/** Who we are without a cookie. */
+function client() {
+  try {
+    return (localStorage.realtimeClient ??= page);
+  } catch {
+    return page;
+  }
+}
+
+/** Once a build, at a moment of its own; not while somebody types, nor into an error page. @param {string} build */
+async function reload(build) {
+  try {
+    if (sessionStorage.realtimeBuild === build) return;
+    sessionStorage.realtimeBuild = build;
+  } catch {}
+  /** @type {NodeListOf<HTMLInputElement>} */
+  const fields = document.querySelectorAll("input, textarea");
+  do await new Promise((done) => setTimeout(done, Math.random() * 20_000));
+  while ([...fields].some((field) => field.value !== field.defaultValue) || (await answer(location.href)) > 299);
+  location.reload();
+}
+
+/** @param {string} room any name @param {Options} options */
+export const join = (room, options = {}) => new Room(room, options);

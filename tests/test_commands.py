@@ -1,0 +1,63 @@
+"""`python app.py publish` and `rooms`, in processes of their own, against a running server."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from tests.processes import ROOT, Process
+
+Start = Callable[..., Process]
+
+
+def command(port: int, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "app.py", *arguments],
+        cwd=ROOT,
+        env=os.environ | {"REALTIME_URL": f"http://127.0.0.1:{port}"},
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.fixture
+def port(start: Start) -> int:
+    return start("-m", "uvicorn", "app:application", "--port", "{port}").port
+
+
+def test_what_is_published_is_in_the_room(port: int) -> None:
+    assert "No rooms" in command(port, "rooms").stdout
+    done = command(port, "publish", "Küche 🍕", '{"temp": 21.5}')
+    assert (done.returncode, done.stdout) == (0, "1 published, 0 listening\n")
+    done = command(port, "publish", "Küche 🍕", "-", stdin='1\n\n"two"\n')
+    assert done.stdout == "1 published, 0 listening\n2 published, 0 listening\n"
+    listed = command(port, "rooms").stdout.splitlines()
+    assert listed[0].split() == ["room", "members", "connections", "messages"]
+    assert listed[1].split() == ["Küche", "🍕", "0", "0", "3"]
+
+
+def test_what_cannot_be_published_is_said_in_a_sentence(port: int) -> None:
+    for arguments, words in {
+        ("kitchen", "{nope"): "Line 1 is not JSON",
+        ("x" * 65, "1"): "64",
+    }.items():
+        done = command(port, "publish", *arguments)
+        assert done.returncode == 1
+        assert words in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_without_a_server_the_commands_say_where_they_looked() -> None:
+    for arguments in (["rooms"], ["publish", "kitchen", "1"]):
+        done = command(1, *arguments)
+        assert done.returncode == 1
+        assert "No answer from http://127.0.0.1:1/" in done.stderr
+        assert "REALTIME_URL" in done.stderr
+        assert "Traceback" not in done.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from realtime.hub import serve_here
+from realtime.stopping import stop_in_time
 from realtime.workarounds import mend_uvicorn
 
 
@@ -17,6 +18,7 @@ class Lifespan:
             if event["type"] == "lifespan.startup":
                 serve_here()
                 mend_uvicorn()
+                stop_in_time()
                 await send({"type": "lifespan.startup.complete"})
             else:
                 await send({"type": "lifespan.shutdown.complete"})

@@ -1,18 +1,19 @@
-"""What the log shows of a peer's fault: one line. Tracebacks are for faults of ours."""
+"""What the log shows of what is nobody's bug: one line, or none."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 
 class PeerFaults(logging.Filter):
-    """Takes the traceback off uvicorn's record of a frame that is not UTF-8.
+    """For uvicorn's log: no traceback of a frame that is not UTF-8, nor of a handler cut by a stop.
 
-    The peer has its close code 1007 already; the stack says nothing that the line does not.
+    The peer has its close code 1007 already, and the stop is a line in our own log.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.exc_info and str(record.msg).startswith("Invalid UTF-8 sequence"):
             record.exc_info = record.exc_text = None
             record.levelno, record.levelname = logging.WARNING, "WARNING"
-        return True
+        return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))

@@ -10,17 +10,15 @@ import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from django.core.management.base import CommandError
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from realtime.management.commands import serve
-from realtime.management.commands.serve import Server, banner, listen, port_number
+from realtime.management.commands.serve import banner, listen, port_number
 from tests.processes import Process, run
 
 Start = Callable[..., Process]
@@ -146,13 +144,3 @@ def test_a_port_is_a_number_in_range(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError):
         port_number(text)
     assert port_number("65535") == 65_535
-
-
-def test_a_second_ctrl_c_does_not_wait_for_anybody() -> None:
-    async def application(*_: Any) -> None: ...
-
-    server = Server(uvicorn.Config(application))
-    server.handle_exit(signal.SIGINT, None)
-    assert (server.should_exit, server.force_exit) == (True, False)
-    server.handle_exit(signal.SIGINT, None)
-    assert (server.should_exit, server.force_exit) == (True, True)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import socket
-from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -14,20 +12,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from realtime.web.addresses import lan_addresses
 
-# How long a stop waits for handlers that are still busy, in seconds.
-GRACEFUL_SHUTDOWN = 3
-
 # Hosts that mean every interface of this machine.
 EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104
-
-
-class Server(uvicorn.Server):
-    """uvicorn's, except that a stop by signal is a success: it ends with status 0."""
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        # uvicorn's own remembers the signal and raises it again after the clean stop.
-        self.force_exit = self.should_exit and sig == signal.SIGINT
-        self.should_exit = True
 
 
 class Command(BaseCommand):
@@ -48,11 +34,10 @@ class Command(BaseCommand):
             lifespan="on",
             log_level="warning",
             ws_max_size=settings.REALTIME_MAX_MESSAGE_SIZE,
-            timeout_graceful_shutdown=GRACEFUL_SHUTDOWN,
             server_header=False,
         )
         with listener:
-            Server(config).run(sockets=[listener])
+            uvicorn.Server(config).run(sockets=[listener])
 
 
 def port_number(text: str) -> int:

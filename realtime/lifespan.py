@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from realtime import one_process
 from realtime.hub import serve_here
-from realtime.stopping import stop_in_time
+from realtime.stopping import stop_in_time, uvicorn_server
 from realtime.workarounds import mend_uvicorn
 
 
@@ -16,6 +17,9 @@ class Lifespan:
         while True:
             event = await receive()
             if event["type"] == "lifespan.startup":
+                if sentence := one_process.refusal(uvicorn_server()):
+                    await send({"type": "lifespan.startup.failed", "message": sentence})
+                    return
                 serve_here()
                 mend_uvicorn()
                 stop_in_time()

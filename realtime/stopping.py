@@ -14,6 +14,11 @@ import threading
 from functools import partial
 from typing import Any
 
+try:
+    from uvicorn.server import HANDLED_SIGNALS, Server
+except ImportError:  # another server
+    HANDLED_SIGNALS, Server = (), None  # type: ignore[assignment, misc]
+
 # Seconds for handlers to finish and for peers to read what waits for them. systemd and Docker kill
 # after 10 s at the soonest.
 PATIENCE = 3.0
@@ -23,17 +28,19 @@ logger = logging.getLogger("realtime")
 
 def stop_in_time() -> None:
     """Take the place of uvicorn's signal handlers. Other servers are left alone."""
-    try:
-        from uvicorn.server import HANDLED_SIGNALS, Server
-    except ImportError:
-        return
-    if threading.current_thread() is not threading.main_thread():
+    server = uvicorn_server()
+    if server is None or threading.current_thread() is not threading.main_thread():
         return  # Python hands signals to the main thread only
     loop = asyncio.get_running_loop()
     for number in HANDLED_SIGNALS:
-        server = getattr(signal.getsignal(number), "__self__", None)
-        if isinstance(server, Server):
+        if getattr(signal.getsignal(number), "__self__", None) is server:
             signal.signal(number, partial(_stop, server, loop))
+
+
+def uvicorn_server() -> Any:
+    """uvicorn's server in this process, whose method handles SIGTERM; None for another server."""
+    server = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
+    return server if Server is not None and isinstance(server, Server) else None
 
 
 def _stop(server: Any, loop: asyncio.AbstractEventLoop, number: int, _frame: object) -> None:

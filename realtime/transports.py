@@ -343,8 +343,12 @@ class AsgiConnection(Connection):
             self._settle()
 
     async def _say_close(self, code: int, reason: str) -> None:
+        event = {"type": "websocket.close", "code": code, "reason": reason}
         with contextlib.suppress(OSError):  # the peer was faster
-            await self._send({"type": "websocket.close", "code": code, "reason": reason})
+            try:
+                await self._send(event)
+            except Exception:  # daphne raises for 1001 to 2999, and would leave the socket open
+                await self._send(event | {"code": 1000})
 
     def _hang_up(self, code: int, reason: str, *, patient: bool) -> None:
         event = {"type": "websocket.disconnect", "code": code, "reason": reason}

@@ -6,7 +6,7 @@ from django.templatetags.static import static
 from django.urls import path, re_path
 from django.views.generic import RedirectView
 
-from realtime.web import views
+from realtime.web import pages, views
 from realtime.web.api import api, post_message, read_messages, room, rooms
 
 handler400 = "realtime.web.views.bad_request"
@@ -17,6 +17,8 @@ handler500 = "realtime.web.views.server_error"
 urlpatterns = [
     path("", views.home, name="home"),
     path("echo/", views.echo, name="echo"),
+    path("rooms/<str:name>/", pages.room, name="room"),
+    path("board/<str:name>/", pages.board, name="board"),
     # What a browser asks for beside a page that names no icon, such as the admin's.
     path("favicon.ico", RedirectView.as_view(url=static("realtime/icon.svg")), name="icon"),
     path("api/rooms/", api(GET=rooms), name="api-rooms"),

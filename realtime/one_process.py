@@ -1,0 +1,26 @@
+"""One process is the rule: rooms live in its memory, and a second one would have its own.
+
+Half of the people would not hear the other half, and nothing would say so. So a server that is
+started with several workers does not start.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+SENTENCE = (
+    "This server keeps its rooms in memory, so it runs in one process, and {count} workers were "
+    "asked for. Start it without --workers and WEB_CONCURRENCY, or with 1."
+)
+
+
+def refusal(server: Any) -> str | None:
+    """Why uvicorn's `server` must not start, or None."""
+    count = _workers(server) if server is not None else 1
+    return SENTENCE.format(count=count) if count > 1 else None
+
+
+def _workers(server: Any) -> int:
+    """As many as uvicorn has, or the gunicorn above it, whose worker it notifies."""
+    gunicorn_worker = getattr(server.config.callback_notify, "__self__", None)
+    return int(getattr(gunicorn_worker, "cfg", server.config).workers)

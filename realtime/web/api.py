@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import msgspec
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from msgspec import UNSET, Raw, Struct, UnsetType
@@ -29,7 +29,7 @@ from realtime.web.access import refusal
 
 logger = logging.getLogger("realtime")
 
-View: TypeAlias = Callable[..., Awaitable[HttpResponse]]
+View: TypeAlias = Callable[..., Awaitable[HttpResponseBase]]
 
 
 class Post(Struct, forbid_unknown_fields=True):
@@ -54,7 +54,7 @@ def api(**methods: View) -> Any:
     @csrf_exempt  # no cookie counts here: access is the token's, or this machine's
     @never_cache
     @wraps(methods["GET"] if "GET" in methods else next(iter(methods.values())))
-    async def view(request: HttpRequest, **kwargs: str) -> HttpResponse:
+    async def view(request: HttpRequest, **kwargs: str) -> HttpResponseBase:
         try:
             handler = methods.get("GET" if request.method == "HEAD" else request.method or "")
             if handler is None:

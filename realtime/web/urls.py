@@ -8,6 +8,7 @@ from django.views.generic import RedirectView
 
 from realtime.web import pages, views
 from realtime.web.api import api, post_message, read_messages, room, rooms
+from realtime.web.events import events
 
 handler400 = "realtime.web.views.bad_request"
 handler403 = "realtime.web.views.forbidden"
@@ -28,6 +29,7 @@ urlpatterns = [
         api(GET=read_messages, POST=post_message),
         name="api-messages",
     ),
+    path("api/rooms/<str:room>/events/", api(GET=events), name="api-events"),
     path("healthz", views.healthz, name="healthz"),
     path("accounts/login/", LoginView.as_view(template_name="realtime/login.html"), name="login"),
     path("accounts/logout/", LogoutView.as_view(), name="logout"),

@@ -85,11 +85,18 @@ function fill({ label, value, values, node }) {
   const text = written(value);
   const shown = /** @type {HTMLElement} */ (node.querySelector(".value"));
   shown.textContent = text;
-  // Characters on the longest line that still fills the tile: numbers stay on one.
-  const across = typeof value === "number" ? text.length : Math.ceil(Math.sqrt(text.length * 4));
-  shown.style.setProperty("--across", String(Math.max(3, Math.min(text.length, across))));
+  const [across, lines] = typeof value === "number" ? [text.length, 1] : wrapped(text);
+  shown.style.setProperty("--across", String(Math.max(3, across)));
+  shown.style.setProperty("--lines", String(lines));
   node.classList.toggle("number", values.length > 1);
   node.querySelector("polyline")?.setAttribute("points", points(values));
+}
+
+/** About how many characters a line has, and how many lines there are, when a text fills its tile. @param {string} text */
+function wrapped(text) {
+  const longest = Math.max(...text.split(/\s+/).map((word) => Math.min(word.length, 24)));
+  const across = Math.max(longest, Math.min(text.length, Math.ceil(Math.sqrt(text.length * 4))));
+  return [across, text.length > across ? Math.ceil(text.length / across) + 1 : 1];
 }
 
 /** @param {HTMLElement} node @param {string} label */

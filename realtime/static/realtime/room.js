@@ -37,6 +37,7 @@ room.on("status", ({ state, code, reason }) => {
   element("status").textContent = words;
   element("light").className = `light ${{ connected: "open", closed: "closed" }[/** @type {string} */ (state)] ?? "trying"}`;
   field("text").disabled = state === "closed";
+  element("room").classList.toggle("stale", state !== "connected");
   if (state === "reconnecting") lostAt ||= performance.now();
 });
 
@@ -285,6 +286,12 @@ element("invite").addEventListener("submit", async (event) => {
   const isCopied = await (navigator.clipboard?.writeText(address.value).then(() => true, () => false) ?? document.execCommand("copy"));
   element("copy").textContent = isCopied ? "Copied" : "Copy it";
 });
+
+/** Folded on a phone, where the conversation needs the room. */
+const wide = matchMedia("(min-width: 52rem)");
+const unfold = () => { /** @type {HTMLDetailsElement} */ (element("more")).open = wide.matches; };
+wide.addEventListener("change", unfold);
+unfold();
 
 // --- Small things ---
 

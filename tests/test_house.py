@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import re
 import tomllib
@@ -45,8 +46,9 @@ ARROWS = [
     ["layers", "connection"],
 ]
 
-# Only ever used as a whole, by every test of a page or a start.
-ELSEWHERE = {"apps", "urls"}
+# Only ever used as a whole: by every test of a page or a start, in test_commands.py, and by every
+# test of a RoomConsumer.
+ELSEWHERE = {"apps", "urls", "server", "publish", "seat"}
 
 
 def nodes(node: ast.AST) -> Iterator[ast.AST]:
@@ -144,7 +146,7 @@ def test_no_page_or_script_names_another_server() -> None:
     ]
     assert shipped
     for path in shipped:
-        text = path.read_text().replace('xmlns="http://www.w3.org/2000/svg"', "")
+        text = path.read_text().replace("http://www.w3.org/2000/svg", "")
         assert re.findall(r"""(?:https?:|["'(])//[\w.-]+""", text) == [], path.name
 
 
@@ -206,17 +208,34 @@ def test_every_link_to_a_file_leads_to_one(name: str) -> None:
         assert link.startswith("https://") or (ROOT / link).exists(), link
 
 
+def readme_pattern(name: str) -> Any:
+    """The route of the consumer that the README shows, with the consumer as it is written there."""
+    names: dict[str, Any] = {"re_path": re_path}
+    exec(readme.python_block(f"class {name}"), names)
+    [route] = [line for line in re.findall(r"`(re_path\(.+?\))`", readme.TEXT) if name in line]
+    return eval(route, names)
+
+
 async def test_the_consumer_in_the_readme_works() -> None:
-    names: dict[str, Any] = {}
-    exec(readme.python_block("class Shout"), names)
-    names |= {"re_path": re_path}
-    pattern = eval(re.findall(r"`(re_path\(.+?\))`", readme.TEXT)[0], names)
+    application = websocket_router([readme_pattern("Shout")])
     async with (
-        serving(websocket_router([pattern]), lifespan="off") as server,
+        serving(application, lifespan="off") as server,
         connect(server.ws("/ws/shout/")) as socket,
     ):
         await socket.send("hello")
         assert await socket.recv() == "HELLO"
+
+
+async def test_the_room_in_the_readme_works() -> None:
+    application = websocket_router([readme_pattern("Quiz")])
+    async with (
+        serving(application, lifespan="off") as server,
+        connect(server.ws("/ws/quiz/first?name=Ada")) as socket,
+    ):
+        await socket.recv()  # welcome
+        await socket.send('{"type": "buzz"}')
+        message = json.loads(await socket.recv())
+        assert (message["name"], message["data"]) == ("Ada", {"buzz": "Ada"})
 
 
 def test_the_changelog_knows_the_version() -> None:

@@ -167,8 +167,6 @@ class AsyncWebsocketConsumer(ChannelsConsumer):
         """A bug of ours: one traceback, and for the browser an id that leads to it."""
         short_id = secrets.token_hex(3)
         logger.exception("Error %s in %s", short_id, type(self).__qualname__)
-        if not self._is_lost:
-            self._close_code = CloseCode.BUG
         try:
             if self.connection.state is CONNECTING:
                 await self.connection.send({"type": "websocket.accept"})

@@ -13,4 +13,6 @@ class RealtimeConfig(AppConfig):
     verbose_name = "Real-time"
 
     def ready(self) -> None:
+        from realtime import checks  # noqa: F401 (registers them)
+
         conf.fill_in(settings)

@@ -2,8 +2,8 @@
 
 Frames are gathered and written at the end of the loop's tick, all at once, in the order in which
 they came. What a slow reader leaves waiting is bounded, and so is the time for which it may take
-nothing. How bytes reach a socket stands in `transports.py`; rooms, groups and consumers are not
-known here.
+nothing. How bytes reach a socket stands in `uvicorn_connection.py` and `asgi_connection.py`;
+rooms, groups and consumers are not known here.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from realtime.mailbox import Mailbox
 
 Event: TypeAlias = dict[str, Any]
 Outgoing: TypeAlias = Frame | Batch
+Receive: TypeAlias = Callable[[], Awaitable[Event]]
 Send: TypeAlias = Callable[[Event], Awaitable[None]]
 
 SLOW = 4508
@@ -32,6 +33,9 @@ GONE = 1006
 # Frames go to the transport in pieces of about this size: asyncio's own high-water mark, above
 # which it says "pause", and what follows waits here, where it is bounded.
 PIECE = 65_536
+
+# Events that may wait for a busy handler before reading from the socket stops.
+INBOX = 64
 
 logger = logging.getLogger("realtime")
 

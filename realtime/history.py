@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Any, NamedTuple, Self
 
 Key = tuple[str, str | int]  # (member, ref)
+Source = tuple[str, bool]  # the connection that a message came by, and whether that had resumed
 
 # Half of the default outbox (1 MiB): 100 messages of 64 KiB would overflow it, so that a client who
 # resumes is closed as slow, resumes, and so on for ever.
@@ -24,7 +25,7 @@ class Entry(NamedTuple):
     at: float
     text: bytes
     key: Key | None
-    source: str | None = None  # the connection that it came by
+    source: Source | None = None
 
 
 class Recovery(NamedTuple):
@@ -49,7 +50,7 @@ class History:
         self.offset = 0  # of the newest message ever, held or not; 0 = nothing yet
         self._ring: deque[Entry] = deque()
         self._bytes = 0
-        self._keyed: dict[Key, Entry] = {}
+        self._keyed: dict[Key, list[Entry]] = {}
 
     def __len__(self) -> int:
         return len(self._ring)
@@ -60,7 +61,7 @@ class History:
         *,
         now: float,
         key: Key | None = None,
-        source: str | None = None,
+        source: Source | None = None,
     ) -> Entry:
         """Store `encode(offset)`, called once. If it raises, no offset was taken: no holes."""
         entry = Entry(self.offset + 1, now, encode(self.offset + 1), key, source)
@@ -82,9 +83,9 @@ class History:
         self.expire(now)
         return self._newest(count)
 
-    def find(self, member: str, ref: str | int) -> Entry | None:
-        """This member's last message with this `ref`, while the ring holds it."""
-        return self._keyed.get((member, ref))
+    def find(self, member: str, ref: str | int) -> list[Entry]:
+        """This member's messages with this `ref` that the ring holds; two tabs may use the same."""
+        return self._keyed.get((member, ref), [])
 
     def expire(self, now: float) -> None:
         """Let go of what is too much or too old. Idle rooms need it called, the others do not."""
@@ -127,13 +128,14 @@ class History:
         self._ring.append(entry)
         self._bytes += len(entry.text)
         if entry.key:
-            self._keyed[entry.key] = entry
+            self._keyed.setdefault(entry.key, []).append(entry)
 
     def _drop(self, entry: Entry) -> None:
         self._bytes -= len(entry.text)
-        # A later message may own the key by now.
-        if entry.key and self._keyed.get(entry.key) is entry:
-            del self._keyed[entry.key]
+        if entry.key:
+            self._keyed[entry.key].remove(entry)
+            if not self._keyed[entry.key]:
+                del self._keyed[entry.key]
 
     def _is_surplus(self, oldest: Entry, now: float) -> bool:
         too_much = len(self._ring) > self.size or self._bytes > self.max_bytes

@@ -52,7 +52,7 @@ class Hub:
 
     def discard_if_idle(self, room: Room) -> None:
         if room.is_idle and self.rooms.get(room.name) is room:
-            del self.rooms[room.name]
+            self._forget(room)
 
     def subscribe(self, group: str, channel: str) -> None:
         layer = get_channel_layer()
@@ -73,9 +73,13 @@ class Hub:
         """Forget the oldest room that nobody is in: invented names must not lock others out."""
         for room in self.rooms.values():
             if not room.seats and not len(room.roster):
-                del self.rooms[room.name]
+                self._forget(room)
                 return
         raise Full(f"This server holds {settings.REALTIME_MAX_ROOMS:,} rooms; all are in use.")
+
+    def _forget(self, room: Room) -> None:
+        del self.rooms[room.name]
+        room.end()
 
     def _sweep(self) -> None:
         for room in list(self.rooms.values()):

@@ -58,6 +58,12 @@ class Announcer:
             else:
                 self._timer = self._clock.call_soon(self._tell)
 
+    def end(self) -> None:
+        """Tell now what has not been told: who watches from outside hears of the last that left."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._tell()
+
     def _tell(self) -> None:
         diffs, self._diffs, self._timer = self._diffs, [], None
         diff, count = self._visible(Diff.of(diffs)), Count(*self._roster.counts())

@@ -76,11 +76,11 @@ class RoomConsumer(SeatedConsumer):
         if message.ref is UNSET:
             self.publish(message.data)
             return
-        earlier = self.room.history.find(self.member_id, message.ref)
-        if earlier is not None and self._is_repeat(earlier, message):
-            self.tell(Ack(message.ref, earlier.offset))
-        else:
-            self._publish_once(message.data, message.ref)
+        for earlier in self.room.history.find(self.member_id, message.ref):
+            if self._is_repeat(earlier, message):
+                self.tell(Ack(message.ref, earlier.offset))
+                return
+        self._publish_once(message.data, message.ref)
 
     async def on_signal(self, message: Signal) -> None:
         to = None if message.to is UNSET else message.to
@@ -168,7 +168,7 @@ class RoomConsumer(SeatedConsumer):
             data,
             member=self.member_id,
             ref=ref,
-            source=self.channel_name,
+            source=(self.channel_name, self.resumed_at is not None),
             # Before the message: who has the message, and comes back, knows that it was taken.
             stored=lambda offset: self.tell(Ack(ref, offset)),
         )
@@ -179,12 +179,12 @@ class RoomConsumer(SeatedConsumer):
         Or the other way round: what a lost socket had sent may arrive after its successor's
         repetition. A tab that numbers its messages from 1, as another did, is taken for neither.
         """
-        if earlier.source == self.channel_name or not _has_data(earlier, message.data):
+        channel, had_resumed = earlier.source or ("", False)
+        if channel == self.channel_name or not _has_data(earlier, message.data):
             return False
         if self.resumed_at is not None:
             return earlier.offset > self.resumed_at
-        other = self.room.seats.get(earlier.source or "")
-        return isinstance(other, SeatedConsumer) and other.resumed_at is not None
+        return had_resumed
 
 
 class NotificationConsumer(RoomConsumer):

@@ -16,7 +16,7 @@ from django.conf import settings
 from msgspec import Raw
 
 from realtime.arrival import Arrival
-from realtime.history import Entry, History
+from realtime.history import Entry, History, Source
 from realtime.messages import (
     PROTOCOL,
     Count,
@@ -134,12 +134,12 @@ class Room:
         member: str | None = None,
         exclude: str | None = None,
         ref: Ref | None = None,
-        source: str | None = None,
+        source: Source | None = None,
         stored: Callable[[int], object] = lambda offset: None,
     ) -> Receipt:
         """Number `data`, store it, send it to all but the channel `exclude`.
 
-        `ref` and `source` are the member's own number for it and the connection that sent it.
+        `ref` is the member's own number for it, `source` the connection that it came by.
         `stored` gets the offset before anybody gets the message. Raises TypeError for no JSON.
         """
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -170,6 +170,14 @@ class Room:
                 seat.tell(message)
             return Receipt(None, len(seats))
         return Receipt(None, self._send(encode(message), exclude=exclude))
+
+    def end(self) -> None:
+        """It is forgotten, and must not speak to those in a later room of the same name."""
+        self._announcer.end()
+        for timer in (self._expiry, self._heartbeat):
+            if timer is not None:
+                timer.cancel()
+        self._expiry = self._heartbeat = None
 
     @property
     def is_idle(self) -> bool:

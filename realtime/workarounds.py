@@ -1,10 +1,11 @@
-"""Three faults of uvicorn 0.54 that no ASGI application can see, mended where they are.
+"""Four faults of uvicorn 0.54 that no ASGI application can see, mended where they are.
 
 - What its WebSocket library cannot read (a line above 8 KiB, say the cookies of all projects on
   127.0.0.1, more than 128 headers, a body) that library refuses, but uvicorn never sends the
   refusal: the browser says "connecting" for ever.
 - Text that is not UTF-8 with a close frame right behind it ends in a traceback.
 - So does a broken frame that comes before the handshake has been answered.
+- A peer that answers no ping is closed, and the closing waits for it to read what it was sent.
 
 A version that has become different inside is left as it is.
 """
@@ -22,6 +23,9 @@ logger = logging.getLogger("realtime")
 # As long as what HTTP takes on the same port.
 LONGEST_LINE = 65_536
 
+# Seconds for a peer that answered no ping to be told so.
+LAST_WORD = 1.0
+
 BAD_REQUEST = (
     b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\n"
     b"connection: close\r\n\r\nThis is no WebSocket request that can be read.\n"
@@ -29,7 +33,7 @@ BAD_REQUEST = (
 
 
 def mend_uvicorn() -> None:
-    """Mend all three, and let requests have longer lines. Calling it again changes nothing."""
+    """Mend them, and let requests have longer lines. Calling it again changes nothing."""
     http11.MAX_LINE_LENGTH = LONGEST_LINE
     try:
         from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -41,6 +45,7 @@ def mend_uvicorn() -> None:
     protocol_class.realtime_mended = True
     _mend_handshakes_and_text(protocol_class)
     _mend_early_frames(protocol_class)
+    _mend_missed_pings(protocol_class)
 
 
 def _mend_handshakes_and_text(protocol_class: Any) -> None:
@@ -71,6 +76,18 @@ def _mend_early_frames(protocol_class: Any) -> None:
             original(protocol)
 
     protocol_class.handle_parser_exception = handle_parser_exception
+
+
+def _mend_missed_pings(protocol_class: Any) -> None:
+    original = getattr(protocol_class, "keepalive_timeout", None)
+    if original is None:
+        return
+
+    def keepalive_timeout(protocol: Any) -> None:
+        original(protocol)
+        protocol.loop.call_later(LAST_WORD, protocol.transport.abort)
+
+    protocol_class.keepalive_timeout = keepalive_timeout
 
 
 def _refuse(protocol: Any, fault: Exception) -> None:

@@ -17,7 +17,7 @@ from realtime.connection import (
     Tick,
 )
 from realtime.frames import Batch, Frame
-from realtime.transports import UvicornConnection
+from realtime.uvicorn_connection import UvicornConnection
 from tests.peers import FILLER, AsgiPeer, Peer, UvicornPeer, turn, until
 
 MakePeer = Callable[..., Awaitable[Peer]]

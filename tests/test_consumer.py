@@ -18,10 +18,11 @@ from channels.testing import WebsocketCommunicator
 
 from realtime import consumer as module
 from realtime import consumers
+from realtime.asgi_connection import AsgiConnection
 from realtime.connection import CLOSED, Overflow
 from realtime.consumers import AsyncWebsocketConsumer
 from realtime.layers import InMemoryChannelLayer
-from realtime.transports import AsgiConnection, UvicornConnection
+from realtime.uvicorn_connection import UvicornConnection
 from tests.crowd import Client, default_layer, gone, is_empty, served
 from tests.peers import until
 from tests.raw import frame
@@ -659,7 +660,7 @@ def test_a_server_that_stops_tells_1012_and_cuts_a_busy_handler_short(
 def test_a_server_stops_in_time_although_a_peer_does_not_read(
     run: Run, settings: Any, monkeypatch: pytest.MonkeyPatch, logged: list[str]
 ) -> None:
-    monkeypatch.setattr("realtime.transports.STOP_TIMEOUT", 0.1)
+    monkeypatch.setattr("realtime.uvicorn_connection.STOP_TIMEOUT", 0.1)
     monkeypatch.setattr(module, "GOODBYE_TIMEOUT", 0.2)
 
     class Floods(Busy):

@@ -24,11 +24,11 @@ from channels.sessions import InstanceSessionWrapper
 from websockets.asyncio.client import connect as websocket
 from websockets.exceptions import ConnectionClosed
 
-from realtime import transports
+from realtime import uvicorn_connection
 from realtime.connection import Connection, Overflow
 from realtime.consumers import AsyncWebsocketConsumer
 from realtime.layers import InMemoryChannelLayer
-from realtime.transports import uvicorn_protocol
+from realtime.uvicorn_connection import UvicornConnection, uvicorn_protocol
 from tests.crowd import Client, gone, served
 from tests.peers import UvicornPeer, until
 from tests.processes import ROOT, free_port, variables
@@ -124,11 +124,11 @@ async def test_anything_else_is_served_the_plain_way(
     for pair in ((receive, wrapped), (wrapped, send), (receive, other.send), (send, receive)):
         assert uvicorn_protocol(*pair) is None
     with monkeypatch.context() as patch:
-        patch.setattr(transports, "WebSocketsSansIOProtocol", None)
+        patch.setattr(uvicorn_connection, "WebSocketsSansIOProtocol", None)
         assert uvicorn_protocol(receive, send) is None
 
 
-@pytest.mark.parametrize("name", transports.USED)
+@pytest.mark.parametrize("name", uvicorn_connection.USED)
 async def test_a_uvicorn_that_lacks_a_part_is_served_the_plain_way(
     uvicorn_pair: Any, name: str
 ) -> None:
@@ -236,7 +236,7 @@ def test_all_of_it_works_under_tls(
             url = address.ws("/").replace("ws:", "wss:")
             one = await websocket(url, ssl=trust)
             slow = await websocket(url, ssl=trust, max_queue=1)
-            assert isinstance(Here.live[0].connection, transports.UvicornConnection)
+            assert isinstance(Here.live[0].connection, UvicornConnection)
             await one.send("over tls")
             assert await one.recv() == "over tls"
             count = 0

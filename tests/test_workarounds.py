@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import Any
 
 import pytest
 from uvicorn.protocols.websockets import websockets_sansio_impl
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from realtime import workarounds
 from realtime.testing import ServerAddress, serving
 from realtime.workarounds import mend_uvicorn
 from tests.raw import CLOSE, frame, talk, upgrade
@@ -70,6 +72,25 @@ async def test_a_broken_frame_before_the_handshake_is_answered_ends_the_connecti
         writer.close()
         await writer.wait_closed()
     assert failures == []
+
+
+async def test_a_peer_that_answers_no_ping_is_cut_whatever_it_has_not_read(
+    server: ServerAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its transport would wait for it for ever: it has been sent more than the kernel holds."""
+    monkeypatch.setattr(workarounds, "LAST_WORD", 0.05)
+    peer = await asyncio.to_thread(socket.create_connection, (server.host, server.port))
+    with peer:
+        await asyncio.to_thread(peer.sendall, upgrade())
+        await asyncio.to_thread(peer.recv, 1)
+        connections: Any = server.server.server_state.connections
+        [protocol] = [each for each in connections if hasattr(each, "keepalive_timeout")]
+        protocol.transport.write(b"\x82\x7f" + (10_000_000).to_bytes(8, "big") + bytes(10_000_000))
+        assert protocol.transport.get_write_buffer_size() > 0
+        protocol.keepalive_timeout()
+        async with asyncio.timeout(5):
+            while protocol in connections:  # noqa: ASYNC110 (nobody tells)
+                await asyncio.sleep(0.01)
 
 
 async def test_a_second_time_changes_nothing(server: ServerAddress) -> None:

@@ -1,20 +1,19 @@
 /**
- * Rooms in the browser: `join("kitchen")` connects, and stays connected until `leave()`. The wire: docs/schema/.
- * Events: message, signal, members, join, update, leave, count, status, welcome, build, error, and types of your own.
+ * Rooms in the browser: `join("kitchen")` stays connected until `leave()`. The wire: docs/schema/.
+ * Events: message, signal, members, join, update, leave, count, status, welcome, build, error, your own types.
  */
 // @ts-check
 
 /** @typedef {{id: string, name: string, connections: number, state: Record<string, any>, away: boolean}} Member */
 /** @typedef {Map<string, Member>} Members */
-/** @typedef {{state: "connecting"|"connected"|"reconnecting"|"closed", code?: number, reason?: string, retryIn?: number}} Status */
 /** @typedef {{name?: string, url?: string, history?: number, reload?: boolean}} Options
- * history: recent messages wanted; reload: the page of a kiosk, to be loaded again when the server has a new build */
+ * history: recent messages wanted; reload: a kiosk's page, loaded again for a new build */
 
-const PATIENCE = 10_000; // ms for a try to connect, or an acknowledgement
-const PROBE = 3000; // ms for a sign of life when in doubt
-const STABLE = 5000; // ms after which a connection counts as one
-const BOUND = 100; // messages not acknowledged; one more is refused
-const WINDOW = 16; // of them under way: fewer than the refusals that end a connection
+const PATIENCE = 10_000; // ms for a try to connect, or an answer
+const PROBE = 3000; // ms when in doubt
+const STABLE = 5000; // ms until a connection counts
+const BOUND = 100; // unacknowledged messages; one more is refused
+const WINDOW = 16; // of them under way; so many refusals end no connection
 
 const now = () => performance.now();
 // No randomUUID() on plain http. Tabs are one member, which uses a `ref` once.
@@ -26,13 +25,13 @@ let refs = 0;
 /** @param {number} code */
 export const isFinal = (code) => code >= 4400 && code < 4500;
 
-/** Until the next try, in ms. @param {number} tries @param {number[]} spread of the first */
+/** ms until the next try. @param {number} tries @param {number[]} spread of the first */
 export const delay = (tries, [least, most], chance = Math.random()) =>
   tries ? 200 + chance * Math.min(10_000, 500 * 2 ** tries) : least + chance * (most - least);
 
-/** @template {{offset: number}} T @param {{epoch: string, offset: number}} seen @param {{epoch: string, messages: T[]}} welcome */
+/** @param {any} seen @param {any} welcome @returns {any[]} */
 export const unseen = (seen, { epoch, messages }) =>
-  messages.filter(({ offset }) => epoch !== seen.epoch || offset > seen.offset);
+  messages.filter((/** @type {any} */ { offset }) => epoch !== seen.epoch || offset > seen.offset);
 
 /** @param {Member[]} members @returns {Members} */
 export const byId = (members) => new Map(members.map((member) => [member.id, member]));
@@ -66,19 +65,18 @@ export function combined(a, b) {
 /** @param {string} code the server's, or full, closed, timeout @param {string} detail */
 const failure = (code, detail) => Object.assign(new Error(detail), { code });
 
-/** An EventTarget, so a listener that throws stops no other. */
+/** In an EventTarget a listener that throws stops no other. */
 class Room extends EventTarget {
   id = ""; // mine
-  /** @type {Status} */
+  /** @type {{state: "connecting"|"connected"|"reconnecting"|"closed", code?: number, reason?: string, retryIn?: number}} */
   status = { state: "connecting" };
   count = { members: 0, connections: 0 };
   /** @type {Members} */
   #members = new Map();
   #seq = 0;
-  #named = false; // above a limit the server tells only the count
   #seen = { epoch: "", offset: 0 };
-  /** @type {Map<string, {frame: string, sent: number, resolve: (offset: number) => void, reject: (error: Error) => void}>} */
-  #calls = new Map(); // not acknowledged, by ref; sent: when, or 0
+  /** @type {Map<string, any>} */
+  #calls = new Map(); // not acknowledged, by ref
   #slow = false;
   #state = {};
   #restate = false;
@@ -90,10 +88,9 @@ class Room extends EventTarget {
   #socket;
   /** @type {WebSocket|undefined} */
   #up; // the same, once welcomed
-  #attempt = new AbortController(); // aborted: what still comes of it is ignored
+  #attempt = new AbortController(); // aborted: what comes of it is ignored
   #life = new AbortController();
   #opened = -Infinity;
-  #welcomed = 0;
   #heard = 0;
   #timer = 0;
   #watchdog = 0;
@@ -111,7 +108,7 @@ class Room extends EventTarget {
     };
     for (const type of ["online", "offline", "focus", "pageshow"]) addEventListener(type, wake, this.#life);
     for (const type of ["visibilitychange", "resume"]) document.addEventListener(type, wake, this.#life);
-    addEventListener("pagehide", () => this.#drop(), this.#life); // the browser closes, and says it may be a reload
+    addEventListener("pagehide", () => this.#drop(), this.#life); // the browser closes the socket, as for a reload
     this.#open();
   }
 
@@ -126,34 +123,34 @@ class Room extends EventTarget {
     return () => this.removeEventListener(type, heard);
   }
 
-  /** To all, stored; waits while away, is delivered once. @param {any} data @returns {Promise<number>} its offset */
+  /** To all; waits while away, is delivered once. @param {any} data @returns {Promise<number>} offset */
   send(data) {
     return new Promise((resolve, reject) => {
       if (this.status.state === "closed") return reject(failure("closed", "not in the room any more"));
       if (this.#calls.size >= BOUND) return reject(failure("full", `${BOUND} messages wait already`));
       const ref = `${page}-${++refs}`;
-      this.#calls.set(ref, { frame: JSON.stringify({ type: "message", data, ref }), sent: 0, resolve, reject });
+      this.#calls.set(ref, { frame: JSON.stringify({ type: "message", data, ref }), sent: Infinity, resolve, reject });
       this.#flush();
     });
   }
 
-  /** To all others or one; false: we are away. @param {any} data @param {{to?: string}} options */
+  /** To others; false: we are away. @param {any} data @param {{to?: string}} options */
   signal(data, options = {}) { return this.tell({ ...options, type: "signal", data }); }
 
-  /** A message of your own type, the same way. @param {{type: string, [field: string]: any}} frame */
+  /** The same, of your own type. @param {{type: string, [field: string]: any}} frame */
   tell(frame) {
     if (!this.#up || this.#up.bufferedAmount > 65_536) return false;
     this.#up.send(JSON.stringify(frame));
     return true;
   }
 
-  /** Merge into what others see of me; null deletes. @param {Record<string, any>} state */
+  /** Merged into what others see of me. @param {Record<string, any>} state */
   setState(state) {
     this.#state = combined(this.#state, state);
     if (!this.tell({ type: "state", state })) this.#restate = true;
   }
 
-  /** The old socket stays until the new one is welcomed: nobody leaves. @param {string} name */
+  /** The old socket stays until the new one is welcomed. @param {string} name */
   rename(name) {
     this.options.name = name;
     const old = this.#up;
@@ -176,7 +173,7 @@ class Room extends EventTarget {
     const address = new URL(url, location.href.replace(/^http/, "ws"));
     const query = { name, history, client: client(), ...(this.#seen.epoch && this.#seen) };
     for (const [key, value] of Object.entries(query)) if (value != null) address.searchParams.set(key, `${value}`);
-    // After a WebSocket has failed Firefox holds back others for up to a minute: ask by HTTP first.
+    // A WebSocket that fails makes Firefox hold back the next for up to a minute: ask by HTTP first.
     const up = !this.#tries || (await answer(address.href.replace(/^ws/, "http"), on.signal)) < 502;
     if (on.signal.aborted) return;
     if (!up) return this.#lost("the server does not answer");
@@ -192,18 +189,17 @@ class Room extends EventTarget {
     this.#probe = 0;
     this.#bye = "";
     this.#opened = -Infinity;
-    for (const call of this.#calls.values()) call.sent = 0;
+    for (const call of this.#calls.values()) call.sent = Infinity;
   }
 
   /** @param {string} reason */
   #lost(reason, code = 1006) {
     if (isFinal(code)) return this.#end(code, reason);
-    if (this.#up && now() - this.#welcomed > STABLE) this.#tries = 0;
     this.#socket?.close();
     this.#drop();
     const retryIn = delay(this.#tries++, this.#spread);
     this.#timer = setTimeout(() => this.#open(), retryIn);
-    this.#set({ state: this.id ? "reconnecting" : "connecting", code, reason, retryIn });
+    this.#emit("status", (this.status = { state: this.id ? "reconnecting" : "connecting", code, reason, retryIn }));
   }
 
   /** @param {number} code @param {string} reason */
@@ -211,12 +207,12 @@ class Room extends EventTarget {
     this.#socket?.close(1000);
     this.#drop();
     this.#life.abort();
-    this.#set({ state: "closed", code, reason });
+    this.#emit("status", (this.status = { state: "closed", code, reason }));
     for (const { reject } of this.#calls.values()) reject(failure("closed", reason));
     this.#calls.clear();
   }
 
-  /** Something happened to the page. A connection that lives is never ended. */
+  /** Something happened; but a connection that lives is never ended. */
   #wake() {
     if (this.#up) this.#doubt();
     else if (this.status.state !== "closed" && now() - this.#opened > 2000) {
@@ -231,7 +227,7 @@ class Room extends EventTarget {
     this.#probe = setTimeout(() => this.#lost("the server went silent"), PROBE);
   }
 
-  /** @param {number} heartbeat s between the server's pings */
+  /** @param {number} heartbeat in s */
   #watch(heartbeat) {
     const every = Math.min(5000, heartbeat * 500);
     let [wall, mono] = [Date.now(), now()];
@@ -242,14 +238,9 @@ class Room extends EventTarget {
       const silent = mono - this.#heard > heartbeat * 2500;
       if (jumped || (silent && passed > every + 2000)) this.#doubt();
       else if (silent) return this.#lost("the server went silent");
-      for (const [ref, { sent }] of this.#calls) if (sent && mono - sent > PATIENCE) this.#unanswered(ref, sent);
+      for (const [ref, { sent }] of this.#calls)
+        if (mono - sent > PATIENCE) this.#heard < sent ? this.#doubt() : this.#answered({ ref, code: "timeout", detail: "not acknowledged" });
     }, every);
-  }
-
-  /** @param {string} ref @param {number} sent */
-  #unanswered(ref, sent) {
-    if (this.#heard < sent) this.#doubt();
-    else this.#answered({ ref, code: "timeout", detail: "no acknowledgement" });
   }
 
   /** @param {any} frame */
@@ -274,18 +265,18 @@ class Room extends EventTarget {
 
   /** @param {any} frame */
   #welcome(frame) {
+    this.id = frame.member;
     this.#roster(byId(frame.members), frame);
     if (this.#up) return; // it answers `resync`
     clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => (this.#tries = 0), STABLE);
     const { epoch, offset, build } = frame;
     const news = unseen(this.#seen, frame);
     this.#seen = { epoch, offset };
-    this.id = frame.member;
     this.#spread = frame.retry_ms;
     this.#up = this.#socket;
-    this.#welcomed = now();
     this.#watch(frame.heartbeat);
-    this.#set({ state: "connected" });
+    this.#emit("status", (this.status = { state: "connected" }));
     this.#emit("welcome", frame);
     for (const message of news) this.#emit("message", { ...message, replayed: true });
     if (this.#build && this.#build !== build) {
@@ -302,22 +293,24 @@ class Room extends EventTarget {
   /** @param {Members} members @param {any} frame */
   #roster(members, { seq, count }) {
     const differences = Object.entries(changes(this.#members, members));
-    const named = members.size > 0 || !count.members;
-    const silent = !this.#named || !named; // nobody came or went, only all names
-    [this.#members, this.#seq, this.#named] = [members, seq, named];
+    // I am one of them, unless the server tells only how many: then nobody came or went.
+    const named = this.#members.size && members.size;
+    [this.#members, this.#seq] = [members, seq];
+    this.options.name = this.me?.name ?? this.options.name;
     if (!same(count, this.count)) this.#emit("count", (this.count = count));
     if (differences.some(([, some]) => some.length)) this.#emit("members", this.members);
-    if (!silent) for (const [type, some] of differences) for (const member of some) this.#emit(type, member);
+    if (named) for (const [type, some] of differences) for (const member of some) this.#emit(type, member);
   }
 
-  /** Send what waits, in order; after a return one by one: the server takes only so many a second. */
+  /** In order, and after a return one by one: the server takes only so many a second. */
   #flush() {
     if (!this.#calls.size) this.#slow = false;
     let free = this.#slow ? 1 : WINDOW;
     for (const call of this.#calls.values()) {
       if (!this.#up || !free--) return;
-      if (!call.sent) this.#up.send(call.frame);
-      call.sent ||= now();
+      if (call.sent < Infinity) continue;
+      this.#up.send(call.frame);
+      call.sent = now();
     }
   }
 
@@ -326,7 +319,7 @@ class Room extends EventTarget {
     const call = this.#calls.get(ref);
     if (call && code === "rate") {
       this.#slow = true;
-      call.sent = 0;
+      call.sent = Infinity;
       return setTimeout(() => this.#flush(), 1000);
     }
     this.#calls.delete(ref);
@@ -335,14 +328,11 @@ class Room extends EventTarget {
     this.#flush();
   }
 
-  /** @param {Status} status */
-  #set(status) { this.#emit("status", (this.status = status)); }
-
   /** @param {string} type @param {any} detail */
   #emit(type, detail) { this.dispatchEvent(new CustomEvent(type, { detail })); }
 }
 
-/** The status of an HTTP answer. @param {string} url @param {AbortSignal} [signal] */
+/** HTTP status. @param {string} url @param {AbortSignal} [signal] */
 const answer = (url, signal) => fetch(url, { cache: "no-store", signal }).then(({ status }) => status, () => Infinity);
 
 /** Who we are without a cookie. */
@@ -354,7 +344,7 @@ function client() {
   }
 }
 
-/** Once a build, at a moment of its own; not while somebody types, nor into an error page. @param {string} build */
+/** Once a build; not while somebody types, nor into an error page. @param {string} build */
 async function reload(build) {
   try {
     if (sessionStorage.realtimeBuild === build) return;

@@ -4,7 +4,7 @@
 import { join } from "./realtime.js";
 
 const SHOWN = 100; // lines kept in the page
-const TYPING_MS = [2000, 4000]; // how often it is told, and how long it is believed
+const TYPING_MS = [2000, 3500]; // how often it is told, and how long it is believed
 const GATHER_MS = 2000; // comings and goings are told together
 const RETURN_MS = 15_000; // after a restart all come back, which is no news
 const WAIT_MS = 300; // a message that takes longer is shown as not yet sent
@@ -33,7 +33,7 @@ room.on("status", ({ state, code, reason }) => {
     connected: "Connected",
     reconnecting: `Reconnecting: ${reason}`,
     closed: `Closed: ${reason} (${code})`,
-  }[/** @type {import("./realtime.js").Status["state"]} */ (state)];
+  }[/** @type {typeof room.status.state} */ (state)];
   element("status").textContent = words;
   element("light").className = `light ${{ connected: "open", closed: "closed" }[/** @type {string} */ (state)] ?? "trying"}`;
   field("text").disabled = state === "closed";
@@ -41,10 +41,9 @@ room.on("status", ({ state, code, reason }) => {
   if (state === "reconnecting") lostAt ||= performance.now();
 });
 
-room.on("welcome", ({ recovered, messages, members }) => {
+room.on("welcome", ({ recovered, messages }) => {
   const away = lostAt && performance.now() - lostAt;
   lostAt = 0;
-  if (members.length) showPeople(room.members);
   if (!away) return;
   const missed = messages.length === 1 ? "1 missed message" : `${messages.length} missed messages`;
   const found = recovered ? (messages.length ? `, with ${missed}` : "") : ". Some messages may be lost: the server started anew";
@@ -84,7 +83,7 @@ function words(data) {
 
 /** @param {string | null} member @param {string} name @param {string} text @param {string} at */
 function line(member, name, text, at) {
-  const item = document.createElement("li");
+  const item = document.createElement("div");
   const who = document.createElement("b");
   const time = document.createElement("time");
   who.textContent = name;
@@ -98,7 +97,7 @@ function line(member, name, text, at) {
 
 /** @param {string} text */
 function note(text) {
-  const item = document.createElement("li");
+  const item = document.createElement("div");
   item.className = "note";
   item.textContent = text;
   add(item);
@@ -111,14 +110,19 @@ function add(item) {
 }
 
 function draw() {
-  const isAtEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 60;
   log.append(...fresh);
   fresh = [];
   while (log.childElementCount > SHOWN) log.firstElementChild?.remove();
-  if (isAtEnd) log.scrollTop = log.scrollHeight;
+  keepAtEnd();
 }
 
-addEventListener("resize", () => { log.scrollTop = log.scrollHeight; });
+let isAtEnd = true; // until somebody scrolls back to read
+
+function keepAtEnd() {
+  if (isAtEnd) log.scrollTop = log.scrollHeight;
+}
+log.addEventListener("scroll", () => { isAtEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 60; });
+new ResizeObserver(keepAtEnd).observe(log);
 
 // --- Saying something ---
 

@@ -35,6 +35,9 @@ GOODBYE_TIMEOUT = 2.0
 
 logger = logging.getLogger("realtime")
 
+# Every consumer whose socket is open.
+live: set[AsyncWebsocketConsumer] = set()
+
 handler_name = lru_cache(maxsize=256)(lambda kind: get_handler_name({"type": kind}))
 
 
@@ -61,6 +64,7 @@ class AsyncWebsocketConsumer(ChannelsConsumer):
             self.channel_receive = partial(self.channel_layer.receive, self.channel_name)
         self.connection = connect(receive, send, self.mailbox, self, self.overflow)
         self.base_send = self.connection.send
+        live.add(self)
         try:
             self._subscribe()
             await self._serve()
@@ -83,6 +87,14 @@ class AsyncWebsocketConsumer(ChannelsConsumer):
         await handler(message)
 
     # From the browser.
+
+    async def websocket_connect(self, message: Event) -> None:
+        if len(live) > settings.REALTIME_MAX_CONNECTIONS:
+            limit = settings.REALTIME_MAX_CONNECTIONS
+            await self.accept()
+            await self.close(CloseCode.FULL, f"This server holds {limit:,} connections.")
+        else:
+            await super().websocket_connect(message)
 
     async def websocket_too_big(self, message: Event) -> None:
         """From a connection whose server does not itself refuse what is too big."""
@@ -192,6 +204,7 @@ class AsyncWebsocketConsumer(ChannelsConsumer):
         finally:
             if isinstance(self.channel_layer, InMemoryChannelLayer):
                 self.channel_layer.unsubscribe(self.channel_name)
+            live.discard(self)
             counters.closes[self._close_code] += 1
             counters.dropped[self.overflow.value] += self.connection.dropped
             self.connection.release()

@@ -864,3 +864,18 @@ def test_a_message_too_big_is_closed_with_1009_by_both_ways(run: Run, settings: 
             await gone(address, layer)
 
     run(body())
+
+
+async def test_one_connection_too_many_is_told_so_and_the_others_stay(settings: Any) -> None:
+    settings.REALTIME_MAX_CONNECTIONS = len(module.live) + 1
+    first, second = (WebsocketCommunicator(consumers.EchoConsumer.as_asgi(), "/") for _ in "ab")
+    assert (await first.connect())[0]
+    assert (await second.connect())[0]
+    closed = await second.receive_output()
+    assert (closed["type"], closed["code"]) == ("websocket.close", 4503)
+    assert "connections" in closed["reason"]
+    await second.disconnect()
+    await first.send_to("still here")
+    assert await first.receive_from() == "still here"
+    await first.disconnect()
+    assert not module.live

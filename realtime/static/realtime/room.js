@@ -117,11 +117,19 @@ function draw() {
 }
 
 let isAtEnd = true; // until somebody scrolls back to read
+let lastTop = 0;
 
 function keepAtEnd() {
   if (isAtEnd) log.scrollTop = log.scrollHeight;
+  lastTop = log.scrollTop;
 }
-log.addEventListener("scroll", () => { isAtEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 60; });
+
+log.addEventListener("scroll", () => {
+  const isNear = log.scrollHeight - log.scrollTop - log.clientHeight < 60;
+  // A list that lost some of its height is far from its end too, but nobody has scrolled it.
+  isAtEnd = isNear || (isAtEnd && log.scrollTop >= lastTop);
+  lastTop = log.scrollTop;
+});
 new ResizeObserver(keepAtEnd).observe(log);
 
 // --- Saying something ---

@@ -1,0 +1,51 @@
+"""A network between a browser and a server, which a test breaks."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Proxy:
+    """Passes bytes on to `target`, a port of this machine. Its own is `port`."""
+
+    target: int
+    port: int = 0
+    is_swallowing: bool = False
+    _ends: set[asyncio.StreamWriter] = field(default_factory=set)
+
+    def cut(self) -> None:
+        """Reset every connection."""
+        for end in self._ends:
+            end.transport.abort()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.target)
+        ends = {writer, far_writer}
+        self._ends |= ends
+        await asyncio.gather(self._pass(reader, far_writer), self._pass(far_reader, writer))
+        self._ends -= ends
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Once it has swallowed something, it passes nothing more: TCP would not skip it either."""
+        is_open = True
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65_536):
+                is_open = is_open and not self.is_swallowing
+                if is_open:
+                    writer.write(data)
+        writer.close()
+
+
+@contextlib.asynccontextmanager
+async def proxy_to(port: int) -> AsyncIterator[Proxy]:
+    proxy = Proxy(port)
+    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
+    proxy.port = server.sockets[0].getsockname()[1]
+    yield proxy
+    server.close()
+    proxy.cut()
+    await asyncio.sleep(0)

@@ -80,14 +80,17 @@ class _Frame(Struct, frozen=True, tag_field="type"):
 
 
 class Message(_Frame, tag="message", frozen=True):
-    """To all in the room, the sender too; stored and numbered. With a `ref` an `ack` answers it."""
+    """To all in the room, the sender too; stored and numbered. With a `ref` an `ack` answers it.
+
+    Sent again after a resume, with the same `ref`, it is acknowledged again, not delivered twice.
+    """
 
     data: Any
     ref: Ref | UnsetType = UNSET
 
 
 class Signal(_Frame, tag="signal", frozen=True):
-    """To everyone else, or to the one member `to`; never stored: typing, cursors."""
+    """To everyone else, or to all connections of the member `to`; never stored: typing, cursors."""
 
     data: Any
     to: MemberId | UnsetType = UNSET

@@ -38,6 +38,7 @@ from realtime.messages import (
     Welcome,
     decode,
     encode,
+    is_final,
 )
 
 CLIENT_FRAMES: dict[str, tuple[str, ClientMessage]] = {
@@ -486,18 +487,37 @@ def test_a_welcome_copies_what_was_encoded_before() -> None:
     assert b'"messages":[1 ],"members":["as it  is"]' in encode(message)
 
 
-def test_data_that_is_no_json_is_our_mistake() -> None:
-    with pytest.raises(TypeError):
-        encode(RoomSignal(member=None, data=object()))
+LOOP: list[Any] = []
+LOOP.append(LOOP)
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (object(), "a builtins.object"),
+        ([1, {"a": 1j}], "a builtins.complex"),
+        ({None: 1}, "a builtins.NoneType where"),
+        ("\ud800", "half a character"),
+        (LOOP, "contains itself"),
+    ],
+)
+def test_data_that_is_no_json_is_our_mistake_and_says_why(data: Any, why: str) -> None:
+    with pytest.raises(TypeError, match=f"cannot be sent as JSON: .*{why}"):
+        encode(RoomSignal(member=None, data=data))
 
 
 # Close codes
 
 
 def test_44xx_are_final_and_nothing_else_is() -> None:
-    assert {code for code in CloseCode if code.final} == {4400, 4401, 4403, 4404, 4409}
+    assert {code for code in CloseCode if is_final(code)} == {4400, 4401, 4403, 4404, 4409}
+
+
+def test_an_applications_own_44xx_is_final_too() -> None:
+    assert is_final(4410)
+    assert not is_final(4500)
 
 
 def test_the_retried_codes_are_there() -> None:
-    retried = {code for code in CloseCode if not code.final}
+    retried = {code for code in CloseCode if not is_final(code)}
     assert retried == {1000, 1001, 1009, 1011, 1012, 4503, 4508, 4529}

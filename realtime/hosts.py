@@ -15,6 +15,8 @@ from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 from django.utils.http import is_same_domain
 
+from realtime import counters
+
 logger = logging.getLogger("realtime")
 
 FORBIDDEN = 4403
@@ -76,6 +78,7 @@ class HostGuard:
 
 async def accept_then_close(receive: Any, send: Any, code: int, reason: str) -> None:
     """Refuse a WebSocket so that a browser can tell why: 1006 is all it sees otherwise."""
+    counters.closes[code] += 1
     await receive()  # websocket.connect
     await send({"type": "websocket.accept"})
     await send({"type": "websocket.close", "code": code, "reason": close_reason(reason)})

@@ -1,4 +1,4 @@
-"""The ASGI application.
+"""The ASGI application: which pages and which WebSockets this server has. Yours go in here.
 
 uvicorn app:application         serve this machine
 python app.py                   serve the network, and print the addresses; --host, --port
@@ -12,13 +12,24 @@ from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter
 from django.core.asgi import get_asgi_application
 from django.core.management import execute_from_command_line
+from django.urls import include, path
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings")
 http = get_asgi_application()  # before the imports below: it loads the settings and the apps
 
 from realtime.hosts import HostGuard  # noqa: E402
 from realtime.lifespan import Lifespan  # noqa: E402
-from realtime.routing import websocket_router, websocket_urlpatterns  # noqa: E402
+from realtime.routing import websocket_router  # noqa: E402
+from realtime.routing import websocket_urlpatterns as realtime_sockets  # noqa: E402
+from realtime.web.urls import handler400, handler403, handler404, handler500  # noqa: E402, F401
+
+urlpatterns = [
+    path("", include("realtime.web.urls")),
+]
+
+websocket_urlpatterns = [
+    *realtime_sockets,
+]
 
 application = ProtocolTypeRouter(
     {

@@ -58,7 +58,7 @@ MIDDLEWARE = [
     "realtime.web.middleware.MissingDatabase",
 ]
 
-ROOT_URLCONF = "realtime.web.urls"
+ROOT_URLCONF = "app"
 
 TEMPLATES = [
     {

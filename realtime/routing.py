@@ -8,9 +8,11 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any, cast
 
 from channels.routing import URLRouter
+from django.conf import settings
 from django.contrib.admindocs.views import simplify_regex
 from django.urls import URLPattern, re_path
 
@@ -40,6 +42,15 @@ def websocket_router(patterns: Sequence[URLPattern]) -> URLRouter:
         await accept_then_close(receive, send, UNKNOWN_PATH, reason)
 
     return URLRouter([*patterns, re_path(r"", cast(Any, unknown_path))])
+
+
+def served() -> Sequence[URLPattern]:
+    """The WebSockets that the project lists beside its pages; ours, if it lists none there."""
+    project = import_module(settings.ROOT_URLCONF)
+    patterns: Sequence[URLPattern] = getattr(
+        project, "websocket_urlpatterns", websocket_urlpatterns
+    )
+    return patterns
 
 
 def readable_paths(patterns: Sequence[URLPattern]) -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 from asgiref.testing import ApplicationCommunicator
 from django.urls import path, re_path
 
-from realtime.routing import readable_paths, websocket_router, websocket_urlpatterns
+from realtime.routing import readable_paths, served, websocket_router, websocket_urlpatterns
 
 
 async def said_by(router: Any, address: str) -> dict[str, Any]:
@@ -69,3 +69,11 @@ def test_paths_are_written_as_a_person_would() -> None:
 
 def test_both_echo_paths_are_there() -> None:
     assert {"/ws/echo/", "/ws/real-time/"} <= set(readable_paths(websocket_urlpatterns))
+
+
+def test_pages_name_the_sockets_that_the_project_lists(settings: Any) -> None:
+    import app
+
+    assert served() is app.websocket_urlpatterns
+    settings.ROOT_URLCONF = "realtime.web.urls"
+    assert served() is websocket_urlpatterns

@@ -11,7 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
-from realtime.routing import readable_paths, websocket_urlpatterns
+from realtime.routing import readable_paths, served
 from realtime.web.addresses import lan_addresses, listening
 
 logger = logging.getLogger("realtime")
@@ -26,7 +26,7 @@ async def home(request: HttpRequest) -> HttpResponse:
     addresses = await listening(lan_addresses(), int(port)) if port.isdecimal() else []
     context = {
         "urls": [f"{request.scheme}://{address}:{port}/" for address in addresses],
-        "sockets": readable_paths(websocket_urlpatterns),
+        "sockets": readable_paths(served()),
         "user": await request.auser(),
     }
     return render(request, "realtime/home.html", context)
@@ -50,11 +50,11 @@ async def healthz(request: HttpRequest) -> HttpResponse:
 async def upgrade_required(request: HttpRequest) -> HttpResponse:
     """HTTP on a path for WebSockets. The client also asks so before each new try to connect."""
     path = request.path.lstrip("/")
-    if any(pattern.pattern.match(path) for pattern in websocket_urlpatterns):
+    if any(pattern.pattern.match(path) for pattern in served()):
         sentence = "This path speaks WebSocket: open it with new WebSocket(…), not as a page.\n"
         status, headers = 426, {"Upgrade": "websocket", "Connection": "Upgrade"}
     else:
-        known = ", ".join(readable_paths(websocket_urlpatterns))
+        known = ", ".join(readable_paths(served()))
         sentence, status, headers = f"No WebSocket lives here. There are: {known}\n", 404, {}
     return HttpResponse(sentence, "text/plain; charset=utf-8", status, headers=headers)
 

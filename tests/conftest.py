@@ -50,8 +50,10 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Process]]:
     """Starts a server process: `start("-m", "uvicorn", "app:application", "--port", "{port}")`."""
     with contextlib.ExitStack() as processes:
 
-        def start_process(*arguments: str, cwd: Path = ROOT, **environment: str) -> Process:
-            process = running(*arguments, folder=tmp_path, cwd=cwd, env=environment)
+        def start_process(
+            *arguments: str, cwd: Path = ROOT, says: str = "", **environment: str
+        ) -> Process:
+            process = running(*arguments, folder=tmp_path, cwd=cwd, says=says, env=environment)
             return processes.enter_context(process)
 
         yield start_process

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import sysconfig
+import textwrap
 import zipfile
 from pathlib import Path
 
@@ -120,3 +122,80 @@ def test_the_types_of_the_wheel_are_seen(without_checkout: dict[str, str]) -> No
     target = Path(without_checkout["PYTHONPATH"].partition(":")[0])
     assert (target / "realtime/py.typed").exists()
     assert sys.version_info >= (3, 11)
+
+
+# An application of the project's own, with a model, a page, its tests, and a view that publishes.
+NOTES = {
+    "models.py": """
+        from django.db import models
+
+        class Note(models.Model):
+            text = models.TextField()
+    """,
+    "urls.py": """
+        from django.http import HttpResponse
+        from django.urls import path
+        from notes.models import Note
+        from realtime import publish
+
+        def page(request):
+            return HttpResponse(", ".join(Note.objects.values_list("text", flat=True)))
+
+        def add(request):
+            note = Note.objects.create(text=request.POST["text"])
+            publish("notes", {"text": note.text}, on_commit=True)
+            return HttpResponse(status=201)
+
+        urlpatterns = [path("", page), path("add/", add)]
+    """,
+    "tests.py": """
+        import asyncio
+        from channels.testing import WebsocketCommunicator
+        from django.test import Client, TestCase, TransactionTestCase
+        from bare.asgi import application
+        from notes.models import Note
+
+        class PageTest(TestCase):
+            def test_it_lists_the_notes(self):
+                Note.objects.create(text="milk")
+                self.assertContains(self.client.get("/notes/"), "milk")
+
+        class RoomTest(TransactionTestCase):
+            async def test_a_note_is_published_to_the_room(self):
+                headers = [(b"host", b"testserver")]
+                browser = WebsocketCommunicator(application, "/ws/rooms/notes/", headers)
+                assert (await browser.connect())[0]
+                assert (await browser.receive_json_from())["type"] == "welcome"
+                post = lambda: Client().post("/notes/add/", {"text": "eggs"})
+                answer = await asyncio.to_thread(post)
+                assert answer.status_code == 201
+                while (frame := await browser.receive_json_from())["type"] != "message":
+                    pass
+                assert frame["data"] == {"text": "eggs"}
+                await browser.disconnect()
+    """,
+}
+
+
+def test_a_project_keeps_its_pages_its_database_and_its_tests(
+    project: Path, without_checkout: dict[str, str], tmp_path: Path
+) -> None:
+    folder = tmp_path / "site"
+    shutil.copytree(project, folder)
+    (folder / "notes/migrations").mkdir(parents=True)
+    for empty in ("notes/__init__.py", "notes/migrations/__init__.py"):
+        (folder / empty).touch()
+    for name, text in NOTES.items():
+        (folder / "notes" / name).write_text(textwrap.dedent(text))
+    with (folder / "bare/settings.py").open("a") as settings:
+        settings.write('INSTALLED_APPS += ["notes"]\n')
+    with (folder / "bare/urls.py").open("a") as urls:
+        urls.write("from django.urls import include\n")
+        urls.write('urlpatterns += [path("notes/", include("notes.urls"))]\n')
+    path = f"{folder}:{without_checkout['PYTHONPATH']}"
+    environment = without_checkout | {"PYTHONWARNINGS": "default", "PYTHONPATH": path}
+    for command in (["makemigrations", "notes"], ["test"]):
+        result = run("-S", "manage.py", *command, cwd=folder, env=environment)
+        assert result.returncode == 0, result.stdout + result.stderr
+    assert "Ran 2 tests" in result.stderr
+    assert "OK" in result.stderr

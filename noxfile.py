@@ -5,6 +5,10 @@
 
 from __future__ import annotations
 
+import re
+from datetime import date
+from pathlib import Path
+
 import nox
 
 nox.options.error_on_missing_interpreters = False
@@ -59,3 +63,24 @@ def audit(session: nox.Session) -> None:
     session.log(str(status))
     if "ConnectionError" in str(status):
         session.skip("The list of known holes could not be reached.")
+
+
+@nox.session(python="3.11")
+def release(session: nox.Session) -> None:
+    """`nox -s release -- 0.2.0`: checks, builds and tags it. To push and to upload is yours."""
+    [version] = session.posargs or session.error("Which version? nox -s release -- 0.2.0")
+    if session.run("git", "status", "--porcelain", external=True, silent=True):
+        session.error("There are changes that are not committed.")
+    if nox.project.load_toml("pyproject.toml")["project"]["version"] != version:
+        session.error(f"pyproject.toml names another version than {version}.")
+    heading = f"## [{version}] - {date.today().isoformat()}"
+    if not re.search(f"^{re.escape(heading)}$", Path("CHANGELOG.md").read_text(), re.MULTILINE):
+        session.error(f"CHANGELOG.md has no line {heading!r}.")
+    session.install("build>=1.2,<2", "twine>=6,<8", ".[test]")
+    session.run("pytest")
+    session.run("python", "-m", "build", "--outdir", f"dist/{version}")
+    session.run("twine", "check", "--strict", *map(str, Path(f"dist/{version}").iterdir()))
+    session.run(
+        "git", "tag", "--annotate", f"v{version}", "-m", f"Version {version}", external=True
+    )
+    session.log(f"Now: git push --tags && twine upload dist/{version}/*")

@@ -1,6 +1,6 @@
 """The test matrix: `nox` runs what this machine has, and says what it skipped.
 
-`nox -s tests-3.13` runs one; arguments behind `--` go to pytest.
+`nox -s tests --python 3.13` runs one; arguments behind `--` go to pytest.
 """
 
 from __future__ import annotations
@@ -70,12 +70,12 @@ def release(session: nox.Session) -> None:
     """`nox -s release -- 0.2.0`: checks, builds and tags it. To push and to upload is yours."""
     [version] = session.posargs or session.error("Which version? nox -s release -- 0.2.0")
     if session.run("git", "status", "--porcelain", external=True, silent=True):
-        session.error("There are changes that are not committed.")
+        session.error("There are changes that are not committed")
     if nox.project.load_toml("pyproject.toml")["project"]["version"] != version:
-        session.error(f"pyproject.toml names another version than {version}.")
+        session.error(f"pyproject.toml names another version than {version}")
     heading = f"## [{version}] - {date.today().isoformat()}"
     if not re.search(f"^{re.escape(heading)}$", Path("CHANGELOG.md").read_text(), re.MULTILINE):
-        session.error(f"CHANGELOG.md has no line {heading!r}.")
+        session.error(f"CHANGELOG.md has no line {heading!r}")
     session.install("build>=1.2,<2", "twine>=6,<8", ".[test]")
     session.run("pytest")
     session.run("python", "-m", "build", "--outdir", f"dist/{version}")

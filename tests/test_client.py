@@ -351,6 +351,49 @@ async def test_a_network_that_breaks_loses_and_doubles_nothing(
         await context.close()
 
 
+async def test_a_network_that_is_pulled_for_ten_seconds_shows_nothing_and_loses_nothing(
+    browser: Browser, tmp_path: Path
+) -> None:
+    """With the settings of every day, and ten real seconds.
+
+    Ada's system sees that the cable is out and says so to its browser; Cleo's does not, for what
+    was pulled is the router's.
+    """
+    with running(*COMMAND, folder=tmp_path) as process:
+        bob = await stranger(browser, process, "pulled", name="Bob")
+        async with proxy_to(process.port) as cable, proxy_to(process.port) as router:
+            contexts = [
+                await browser.new_context(base_url=f"http://127.0.0.1:{end.port}")
+                for end in (cable, router)
+            ]
+            ada, cleo = [
+                await joined(context, "pulled", name=name)
+                for context, name in zip(contexts, ("Ada", "Cleo"), strict=True)
+            ]
+            await bob.evaluate("room.send('before')")
+            cable.is_swallowing = router.is_swallowing = True
+            await contexts[0].set_offline(True)
+            sent = [begin(page, "room.send(`${room.me.name}'s`)") for page in (ada, cleo)]
+            for second in range(10):
+                await bob.evaluate(f"room.send({second})")
+                await bob.wait_for_timeout(1000)
+            cable.is_swallowing = router.is_swallowing = False
+            await contexts[0].set_offline(False)
+            await asyncio.wait_for(asyncio.gather(*sent), 2 * BACK)
+            for page in (ada, bob, cleo):
+                await until(page, "heard.filter(([type]) => type === 'message').length === 13")
+                told = await said(page)
+                assert told[:11] == ["before", *range(10)]
+                assert sorted(told[11:]) == ["Ada's", "Cleo's"]
+            assert [member["name"] for member in await heard(bob, "join")] == ["Ada", "Cleo"]
+            assert await heard(bob, "leave") == []
+            # All that may be seen: that somebody is away, and back.
+            assert {member["name"] for member in await heard(bob, "update")} <= {"Ada", "Cleo"}
+            await until(bob, "room.members.every(({ away }) => !away)")
+            for context in contexts:
+                await context.close()
+
+
 # --- When the server does not do its part ---------------------------------------------------------
 
 

@@ -98,4 +98,4 @@ def test_no_frame_is_an_error_of_ours(frame: str | bytes) -> None:
 
 def test_levels_beyond_what_python_reads_are_no_error_of_ours() -> None:
     levels = sys.getrecursionlimit() * 100
-    assert unsendable('{"a":%s}' % nested(levels)) in ("$", "$.a")
+    assert unsendable(f'{{"a":{nested(levels)}}}') in ("$", "$.a")

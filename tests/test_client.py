@@ -11,17 +11,17 @@ import json
 import shutil
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, WebSocketRoute, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, WebSocketRoute
 
+from tests.browsers import COMMAND, pytestmark  # noqa: F401 (marks this module)
 from tests.processes import ROOT, Process, free_port, running
 from tests.proxy import proxy_to
-from tests.test_pages import CHROMIUM, COMMAND, FLAGS, pytestmark  # noqa: F401 (marks this module)
 
 NODE = shutil.which("node")
 SCRIPT = ROOT / "realtime/static/realtime/realtime.js"
@@ -46,24 +46,6 @@ JOIN = """async ([name, options]) => {
     room.on(type, (detail) => heard.push([type, detail]));
   Object.assign(window, { room, heard });
 }"""
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    assert CHROMIUM, "no Chromium here, and with CI=true that is a failure"
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=[*FLAGS, "--host-resolver-rules=MAP kiosk.local 127.0.0.1"],
-        )
-        yield browser
-        await browser.close()
-
-
-@pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    with running(*COMMAND, folder=tmp_path_factory.mktemp("server"), env=SETTINGS) as process:
-        yield process
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -13,7 +13,7 @@ import enum
 import logging
 import threading
 from collections.abc import Awaitable, Callable
-from typing import Any, ClassVar, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from channels.exceptions import StopConsumer
 from django.conf import settings
@@ -88,9 +88,6 @@ class Connection:
         "state",
     )
 
-    # Connections that were closed for being slow, since the process began.
-    given_up: ClassVar[int] = 0
-
     def __init__(self, send: Send, inbox: Mailbox, owner: Owner, overflow: Overflow) -> None:
         self._send = send
         self._inbox = inbox
@@ -157,7 +154,6 @@ class Connection:
         if self.state is CLOSED:
             return
         logger.warning("A slow connection was closed (%d): %s", SLOW, reason)
-        Connection.given_up += 1
         self._lose(SLOW, reason)
         self._hang_up(SLOW, close_reason(reason), patient=patient)
 

@@ -85,6 +85,8 @@ class Subscriber:
 
 # Of one group, by channel; None stands for a channel that is read with `receive()`.
 Members: TypeAlias = dict[str, Subscriber | None]
+# Those of them that take messages: each, and not what a tick has gathered.
+Takers: TypeAlias = list[tuple[str, Subscriber | None]]
 
 
 class InMemoryChannelLayer(ChannelsInMemoryChannelLayer):
@@ -106,7 +108,7 @@ class InMemoryChannelLayer(ChannelsInMemoryChannelLayer):
         self.groups: dict[str, Members] = {}
         self._subscribers: dict[str, Subscriber] = {}
         # What each group was sent in this tick, as long as no member comes or goes.
-        self._batches: dict[str, Batch] = {}
+        self._batches: dict[str, tuple[Batch, Takers]] = {}
         # The loop that serves; sends from elsewhere go through it.
         self._loop: asyncio.AbstractEventLoop | None = None
         self._turned = 0.0
@@ -215,38 +217,43 @@ class InMemoryChannelLayer(ChannelsInMemoryChannelLayer):
     def _broadcast_frame(self, group: str, members: Members, message: Message) -> bool:
         frame = Frame.of(message)
         excluded = message.get("exclude")
+        takers: Takers = []
         if excluded or frame.key:
-            return self._write(members, message, frame, excluded)
-        batch = self._batches.get(group)
-        if batch is not None and batch.add(frame):
-            return False
-        batch = self._batches[group] = Batch(frame)
+            self._write(members, frame, excluded, takers)
+            return self._deliver(takers, message, dict)
+        gathered = self._batches.get(group)
+        if gathered is not None and gathered[0].add(frame):
+            return self._deliver(gathered[1], message, dict)
+        batch = Batch(frame)
+        self._batches[group] = batch, takers
         if len(self._batches) == 1:
             asyncio.get_running_loop().call_soon(self._batches.clear)
-        return self._write(members, message, batch, None)
+        self._write(members, batch, None, takers)
+        return self._deliver(takers, message, dict)
 
     def _write(
-        self, members: Members, message: Message, frame: Outgoing, excluded: str | None
-    ) -> bool:
-        pressed = False
+        self, members: Members, frame: Outgoing, excluded: str | None, takers: Takers
+    ) -> None:
+        """To every socket; the other members go into `takers`."""
         # A copy of the members, for a full outbox ends its member on the spot.
         for channel, subscriber in list(members.items()):
             if channel == excluded:
                 continue
             if subscriber is not None and subscriber.write is not None:
                 subscriber.write(frame)
-                continue
-            frame.open = False  # who takes messages takes each
-            if subscriber is None:
-                self._put(channel, message.copy())
             else:
-                pressed |= subscriber.deliver(message.copy())
-        return pressed
+                takers.append((channel, subscriber))
 
     def _broadcast_message(self, members: Members, message: Message) -> bool:
         copy = dict if all(type(value) in IMMUTABLE for value in message.values()) else deepcopy
+        return self._deliver(list(members.items()), message, copy)
+
+    def _deliver(
+        self, takers: Takers, message: Message, copy: Callable[[Message], Message]
+    ) -> bool:
+        """A copy for each; says whether somebody's mailbox is half full."""
         pressed = False
-        for channel, subscriber in list(members.items()):
+        for channel, subscriber in takers:
             if subscriber is None:
                 self._put(channel, copy(message))
             else:
@@ -290,9 +297,9 @@ class InMemoryChannelLayer(ChannelsInMemoryChannelLayer):
 
     def _changed(self, group: str) -> None:
         """The members change: whoever comes gets nothing older, whoever goes nothing newer."""
-        batch = self._batches.get(group)
-        if batch is not None:
-            batch.open = False
+        gathered = self._batches.get(group)
+        if gathered is not None:
+            gathered[0].open = False
 
     def _remove(self, group: str, channel: str) -> None:
         self._changed(group)

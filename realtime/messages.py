@@ -1,7 +1,8 @@
 """The wire, version 1: one typed struct per JSON frame; `decode` what they send, `encode` the rest.
 
 Here: shapes, limits of fields, error and close codes. Not here: sockets, rooms, how often and how
-large (consumers, limits), merging of `state` (roster), the JSON Schema (tests/test_schema.py).
+large (consumers, limits), merging of `state` (roster), which field holds what no JSON can (faults),
+the JSON Schema (tests/test_schema.py).
 
 Rule 1: whatever a peer sends, `decode` raises `BadMessage` or nothing. Rule 2: what it returns can
 be encoded again. A field that we do not know is ignored, for a newer client may say more; an
@@ -16,6 +17,8 @@ from typing import Annotated, Any, NoReturn, get_args
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+
+from realtime import faults
 
 PROTOCOL = 1
 
@@ -269,13 +272,12 @@ def decode(text: str | bytes) -> ClientMessage:
         except msgspec.ValidationError as error:
             message = _custom(_anything.decode(frame), error)
     except RecursionError:  # msgspec's own end, near 1,000 levels
-        raise _too_deep(UNSET) from None
+        raise _too_deep(text, UNSET) from None
     except (msgspec.DecodeError, UnicodeError) as error:
-        what, path = _explain(error)
-        raise BadMessage(ErrorCode.BAD_JSON, f"{what}. Send one JSON object.", path=path) from None
+        raise _bad_json(text, error) from None
     # No deeper than it has brackets: two counts in C spare nearly every frame the walk.
     if frame.count(b"{") + frame.count(b"[") > MAX_DEPTH and _depth(message) > MAX_DEPTH:
-        raise _too_deep(getattr(message, "ref", UNSET))
+        raise _too_deep(text, getattr(message, "ref", UNSET))
     return message
 
 
@@ -341,8 +343,17 @@ def _explain(error: Exception) -> tuple[str, str]:
     return what[:200], f"$.{missing[1]}" if missing else path.rstrip("`") or "$"
 
 
-def _too_deep(ref: Ref | UnsetType) -> BadMessage:
-    return BadMessage(ErrorCode.TOO_DEEP, f"At most {MAX_DEPTH} levels of [ ] and {{ }}.", ref=ref)
+def _bad_json(frame: str | bytes, error: Exception) -> BadMessage:
+    path, (what, _) = faults.unsendable(frame), _explain(error)
+    detail = f"{what}. Send one JSON object."
+    if path != faults.WHOLE:
+        detail = f"`{path[:60]}` has a number out of range, or half a character (a lone surrogate)."
+    return BadMessage(ErrorCode.BAD_JSON, detail, path=path)
+
+
+def _too_deep(frame: str | bytes, ref: Ref | UnsetType) -> BadMessage:
+    path, detail = faults.deepest(frame, MAX_DEPTH), f"At most {MAX_DEPTH} levels of [ ] and {{ }}."
+    return BadMessage(ErrorCode.TOO_DEEP, detail, path=path, ref=ref)
 
 
 def _depth(message: ClientMessage) -> int:

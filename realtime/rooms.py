@@ -98,7 +98,8 @@ class Room:
 
         What is called by `call_soon()` after this finds it welcomed. Raises Full.
         """
-        self._check_space()
+        if len(self.seats) >= settings.REALTIME_MAX_MEMBERS:
+            raise Full(f"This room holds {settings.REALTIME_MAX_MEMBERS:,} connections.")
         self.seats[seat.channel_name] = seat
         self._hub.connections += 1
         self._changed(self.roster.join(seat.member_id, seat.channel_name, name=arrival.name))
@@ -183,13 +184,6 @@ class Room:
     def is_idle(self) -> bool:
         """Nobody is here or expected back, and nothing is remembered."""
         return not (self.seats or len(self.roster) or len(self.history))
-
-    def _check_space(self) -> None:
-        if self._hub.connections >= settings.REALTIME_MAX_CONNECTIONS:
-            self._hub.discard_if_idle(self)
-            raise Full(f"This server holds {settings.REALTIME_MAX_CONNECTIONS:,} connections.")
-        if len(self.seats) >= settings.REALTIME_MAX_MEMBERS:
-            raise Full(f"This room holds {settings.REALTIME_MAX_MEMBERS:,} connections.")
 
     # At the end of a tick.
 

@@ -8,9 +8,13 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, async_playwright
 
 from realtime.testing import ServerAddress, serving
+from tests.browsers import CHROMIUM, COMMAND, FLAGS
 from tests.processes import ROOT, Process, running
 
 
@@ -31,6 +35,46 @@ async def server() -> AsyncIterator[ServerAddress]:
 
     async with serving(application) as address:
         yield address
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_server() -> AsyncIterator[ServerAddress]:
+    """The same, one for all tests of a module, none of which changes its state."""
+    from app import application
+
+    async with serving(application) as address:
+        yield address
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def visitor(shared_server: ServerAddress) -> AsyncIterator[httpx.AsyncClient]:
+    """Asks the shared server by HTTP."""
+    async with httpx.AsyncClient(base_url=shared_server.http("")) as client:
+        yield client
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    """Chromium, with the back/forward cache that a person's has."""
+    assert CHROMIUM, "no Chromium here, and with CI=true that is a failure"
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=FLAGS,
+            ignore_default_args=["--disable-back-forward-cache"],
+        )
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture(scope="module")
+def process(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Process]:
+    """A server process for all tests of a module, with the module's SETTINGS if it has any."""
+    env = getattr(request.module, "SETTINGS", {})
+    with running(*COMMAND, folder=tmp_path_factory.mktemp("server"), env=env) as process:
+        yield process
 
 
 @pytest.fixture

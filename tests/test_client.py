@@ -11,17 +11,17 @@ import json
 import shutil
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, WebSocketRoute, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, WebSocketRoute
 
+from tests.browsers import COMMAND, pytestmark  # noqa: F401 (marks this module)
 from tests.processes import ROOT, Process, free_port, running
 from tests.proxy import proxy_to
-from tests.test_pages import CHROMIUM, COMMAND, FLAGS, pytestmark  # noqa: F401 (marks this module)
 
 NODE = shutil.which("node")
 SCRIPT = ROOT / "realtime/static/realtime/realtime.js"
@@ -46,24 +46,6 @@ JOIN = """async ([name, options]) => {
     room.on(type, (detail) => heard.push([type, detail]));
   Object.assign(window, { room, heard });
 }"""
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    assert CHROMIUM, "no Chromium here, and with CI=true that is a failure"
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=[*FLAGS, "--host-resolver-rules=MAP kiosk.local 127.0.0.1"],
-        )
-        yield browser
-        await browser.close()
-
-
-@pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    with running(*COMMAND, folder=tmp_path_factory.mktemp("server"), env=SETTINGS) as process:
-        yield process
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -349,6 +331,49 @@ async def test_a_network_that_breaks_loses_and_doubles_nothing(
             assert await said(page) == [*range(150), "in the dark"]
         assert await heard(receiver, "leave") == []
         await context.close()
+
+
+async def test_a_network_that_is_pulled_for_ten_seconds_shows_nothing_and_loses_nothing(
+    browser: Browser, tmp_path: Path
+) -> None:
+    """With the settings of every day, and ten real seconds.
+
+    Ada's system sees that the cable is out and says so to its browser; Cleo's does not, for what
+    was pulled is the router's.
+    """
+    with running(*COMMAND, folder=tmp_path) as process:
+        bob = await stranger(browser, process, "pulled", name="Bob")
+        async with proxy_to(process.port) as cable, proxy_to(process.port) as router:
+            contexts = [
+                await browser.new_context(base_url=f"http://127.0.0.1:{end.port}")
+                for end in (cable, router)
+            ]
+            ada, cleo = [
+                await joined(context, "pulled", name=name)
+                for context, name in zip(contexts, ("Ada", "Cleo"), strict=True)
+            ]
+            await bob.evaluate("room.send('before')")
+            cable.is_swallowing = router.is_swallowing = True
+            await contexts[0].set_offline(True)
+            sent = [begin(page, "room.send(`${room.me.name}'s`)") for page in (ada, cleo)]
+            for second in range(10):
+                await bob.evaluate(f"room.send({second})")
+                await bob.wait_for_timeout(1000)
+            cable.is_swallowing = router.is_swallowing = False
+            await contexts[0].set_offline(False)
+            await asyncio.wait_for(asyncio.gather(*sent), 2 * BACK)
+            for page in (ada, bob, cleo):
+                await until(page, "heard.filter(([type]) => type === 'message').length === 13")
+                told = await said(page)
+                assert told[:11] == ["before", *range(10)]
+                assert sorted(told[11:]) == ["Ada's", "Cleo's"]
+            assert [member["name"] for member in await heard(bob, "join")] == ["Ada", "Cleo"]
+            assert await heard(bob, "leave") == []
+            # All that may be seen: that somebody is away, and back.
+            assert {member["name"] for member in await heard(bob, "update")} <= {"Ada", "Cleo"}
+            await until(bob, "room.members.every(({ away }) => !away)")
+            for context in contexts:
+                await context.close()
 
 
 # --- When the server does not do its part ---------------------------------------------------------

@@ -17,7 +17,7 @@ from channels.layers import InMemoryChannelLayer as StockLayer
 from channels.testing import WebsocketCommunicator
 
 from realtime import consumer as module
-from realtime import consumers
+from realtime import consumers, counters
 from realtime.asgi_connection import AsgiConnection
 from realtime.connection import CLOSED, Overflow
 from realtime.consumers import AsyncWebsocketConsumer
@@ -751,6 +751,8 @@ def test_a_handler_slower_than_its_groups_ends_with_4508_and_not_in_silence(
             self.waiting.set()
             await asyncio.sleep(60)
 
+    before = counters.closes[4508]
+
     async def body() -> None:
         Slow.waiting = asyncio.Event()
         async with served({"/": Slow, "/quick": Quick}) as (address, layer):
@@ -765,6 +767,7 @@ def test_a_handler_slower_than_its_groups_ends_with_4508_and_not_in_silence(
             assert Slow.live[0]._task is not None
             Slow.live[0]._task.cancel()
             await until(lambda: Slow.codes == [4508])
+            await until(lambda: counters.closes[4508] == before + 1)
 
     class Quick(Recorder):
         async def note(self, event: Any) -> None:
@@ -878,4 +881,9 @@ async def test_one_connection_too_many_is_told_so_and_the_others_stay(settings: 
     await first.send_to("still here")
     assert await first.receive_from() == "still here"
     await first.disconnect()
+    third = WebsocketCommunicator(consumers.EchoConsumer.as_asgi(), "/")
+    assert (await third.connect())[0]
+    await third.send_to("there is room again")
+    assert await third.receive_from() == "there is room again"
+    await third.disconnect()
     assert not module.live

@@ -432,6 +432,7 @@ async def test_who_takes_messages_takes_each_frame_of_a_tick(layer: InMemoryChan
         layer.enter("group", channel)
     for word in ("one", "two", "three"):
         layer.broadcast("group", text(word))
+    assert len(peer.connection._frames) == 1, "and a socket takes all at once, all the same"
     await turn()
     assert peer.heard == ["one", "two", "three"]
     assert [message["text"] for message in taker.got] == ["one", "two", "three"]

@@ -2,44 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
-import pytest_asyncio
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.test import AsyncClient, RequestFactory
 from servestatic.responders import MissingFileError
 
-from app import application
-from realtime.testing import ServerAddress, serving
+from realtime.testing import ServerAddress
 from realtime.web.middleware import ContentSecurityPolicy, MissingDatabase, StaticFiles
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server() -> AsyncIterator[ServerAddress]:
-    """One server for all: nothing here changes its state."""
-    async with serving(application) as address:
-        yield address
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def browser(server: ServerAddress) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=server.http("")) as client:
-        yield client
 
 
 @pytest.mark.parametrize(
     "page", ["/", "/echo/", "/healthz", "/nothing", "/ws/echo/", "/static/realtime/echo.js"]
 )
 async def test_every_answer_has_a_policy_without_inline_or_foreign_code(
-    browser: httpx.AsyncClient, page: str
+    visitor: httpx.AsyncClient, page: str
 ) -> None:
-    policy = (await browser.get(page)).headers["content-security-policy"]
+    policy = (await visitor.get(page)).headers["content-security-policy"]
     rules = dict(rule.strip().partition(" ")[::2] for rule in policy.split(";"))
     assert rules["default-src"] == "'none'"
     assert rules["script-src"] == rules["style-src"] == "'self'"
@@ -48,15 +32,15 @@ async def test_every_answer_has_a_policy_without_inline_or_foreign_code(
 
 
 async def test_the_policy_lets_a_page_open_websockets_to_this_server_only(
-    server: ServerAddress, browser: httpx.AsyncClient
+    shared_server: ServerAddress, visitor: httpx.AsyncClient
 ) -> None:
-    policy = (await browser.get("/")).headers["content-security-policy"]
-    host = f"127.0.0.1:{server.port}"
+    policy = (await visitor.get("/")).headers["content-security-policy"]
+    host = f"127.0.0.1:{shared_server.port}"
     assert f"connect-src 'self' ws://{host} wss://{host};" in policy
 
 
-async def test_no_page_can_be_framed_or_sniffed(browser: httpx.AsyncClient) -> None:
-    headers = (await browser.get("/")).headers
+async def test_no_page_can_be_framed_or_sniffed(visitor: httpx.AsyncClient) -> None:
+    headers = (await visitor.get("/")).headers
     assert headers["x-frame-options"] == "DENY"
     assert headers["x-content-type-options"] == "nosniff"
 

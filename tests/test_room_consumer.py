@@ -524,8 +524,12 @@ BAD: dict[str, tuple[str | bytes, str, str]] = {
     if isinstance(frame, str) and not re.search("[\ud800-\udfff]", frame)
 } | {
     "bytes": (b"{}", "binary", "$"),
-    "deep": (f'{{"type":"message","data":{DEEP}}}', "too_deep", "$"),
-    "a deep state": ('{"type":"state","state":{"a":' + "[" * 40 + "]" * 40 + "}}", "too_deep", "$"),
+    "deep": (f'{{"type":"message","data":{DEEP}}}', "too_deep", "$.data"),
+    "a deep state": (
+        '{"type":"state","state":{"a":' + "[" * 40 + "]" * 40 + "}}",
+        "too_deep",
+        "$.state",
+    ),
     "an unknown type": ('{"type":"nobody_handles_it"}', "unknown_type", "$.type"),
     "a private attribute": ('{"type":"enter"}', "unknown_type", "$.type"),
     "a long type": ('{"type":"' + "a" * 60_000 + '"}', "unknown_type", "$.type"),
@@ -534,7 +538,7 @@ BAD: dict[str, tuple[str | bytes, str, str]] = {
         "bad_shape",
         "$.to",
     ),
-    "1e400 in a state": ('{"type":"state","state":{"a":1e400}}', "bad_json", "$[...][...]"),
+    "1e400 in a state": ('{"type":"state","state":{"a":1e400}}', "bad_json", "$.state"),
     "10**400 as a state": (
         '{"type":"state","state":' + str(10**400) + "}",
         "bad_shape",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from http.cookies import Morsel
 from pathlib import Path
 from typing import Any, Literal
@@ -21,14 +21,14 @@ from playwright.async_api import (
     ConsoleMessage,
     Locator,
     Page,
-    async_playwright,
     expect,
 )
 from websockets.asyncio.client import connect
 
 from realtime.identity import DEVICE_COOKIE, new_device
+from tests.browsers import COMMAND, pytestmark  # noqa: F401 (marks this module)
 from tests.processes import Process, free_port, running
-from tests.test_pages import CHROMIUM, COMMAND, CONTRAST, FLAGS, pytestmark  # noqa: F401
+from tests.test_pages import CONTRAST
 
 BACK_MS = 20_000  # a try to connect may wait for 10 s
 SETTINGS = {
@@ -41,25 +41,6 @@ SETTINGS = {
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>"
 
 Opener = Callable[..., Awaitable[Page]]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    assert CHROMIUM, "no Chromium here, and with CI=true that is a failure"
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=FLAGS,
-            ignore_default_args=["--disable-back-forward-cache"],
-        )
-        yield browser
-        await browser.close()
-
-
-@pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    with running(*COMMAND, folder=tmp_path_factory.mktemp("server"), env=SETTINGS) as process:
-        yield process
 
 
 @pytest_asyncio.fixture(loop_scope="module")

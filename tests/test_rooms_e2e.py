@@ -7,6 +7,7 @@ import contextlib
 import os
 import random
 import re
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -242,6 +243,56 @@ async def test_two_people_chat_from_a_terminal(server: ServerAddress) -> None:
         await two.say("ho?")
         answer = await two.next("error")
         assert re.search("Send one JSON object", answer["detail"])
+
+
+class Terminal:
+    """`python -m websockets URL`: a person types lines, and reads what comes."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdin
+        assert process.stdout
+        self.process, self.stdin, self.stdout = process, process.stdin, process.stdout
+
+    def type(self, line: str) -> None:
+        self.stdin.write(f"{line}\n".encode())
+
+    async def reads(self, words: str) -> str:
+        """The first line with these words, without what moves the cursor."""
+        async with asyncio.timeout(20):
+            while line := await self.stdout.readline():
+                if words in (text := re.sub(r"\x1b(?:\[[\d;]*\w|\d|.)", "", line.decode())):
+                    return text.strip()
+        raise AssertionError(f"it has ended without {words!r}")
+
+
+@contextlib.asynccontextmanager
+async def terminal(url: str) -> AsyncIterator[Terminal]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "websockets", url),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        yield Terminal(process)
+    finally:
+        process.terminate()
+        await process.communicate()
+
+
+async def test_two_people_chat_with_a_client_of_no_making_of_ours(server: ServerAddress) -> None:
+    url = server.ws("/ws/rooms/kitchen/")
+    async with terminal(f"{url}?name=Ada") as ada, terminal(f"{url}?name=Bob") as bob:
+        for person in (ada, bob):
+            await person.reads('"type":"welcome"')
+        ada.type('{"type":"message","data":"hi"}')
+        for person in (ada, bob):
+            line = await person.reads('"type":"message"')
+            assert '"name":"Ada","data":"hi"' in line
+        bob.type("hello?")
+        assert "Send one JSON object" in await bob.reads('"type":"error"')
+        bob.type('{"type":"message","data":"ho"}')
+        assert '"name":"Bob","data":"ho"' in await ada.reads('"type":"message"')
 
 
 async def test_a_burst_of_joins_on_real_sockets_has_everybody_see_everybody(

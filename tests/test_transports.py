@@ -25,7 +25,7 @@ from websockets.asyncio.client import connect as websocket
 from websockets.exceptions import ConnectionClosed
 
 from realtime import uvicorn_connection
-from realtime.connection import Connection, Overflow
+from realtime.connection import Overflow
 from realtime.consumers import AsyncWebsocketConsumer
 from realtime.layers import InMemoryChannelLayer
 from realtime.uvicorn_connection import UvicornConnection, uvicorn_protocol
@@ -503,12 +503,3 @@ async def ended(client: Any, text: str) -> tuple[int, str]:
         async with asyncio.timeout(10):
             await client.recv()
     return client.close_code, client.close_reason
-
-
-async def test_giving_up_is_counted() -> None:
-    peer = UvicornPeer()
-    await peer.start(Overflow.CLOSE)
-    before = Connection.given_up
-    peer.connection.give_up("slow")
-    assert Connection.given_up == before + 1
-    await peer.stop()

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
 from typing import Any, cast
 
 import httpx
 import pytest
-import pytest_asyncio
 from asgiref.testing import ApplicationCommunicator
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.http import HttpRequest, HttpResponse
@@ -17,27 +15,14 @@ from django.urls import path
 
 from app import application
 from realtime.routing import readable_paths, websocket_urlpatterns
-from realtime.testing import ServerAddress, serving
+from realtime.testing import ServerAddress
 from realtime.web import urls, views
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server() -> AsyncIterator[ServerAddress]:
-    """One server for all: nothing here changes its state."""
-    async with serving(application) as address:
-        yield address
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def browser(server: ServerAddress) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=server.http("")) as client:
-        yield client
-
-
-async def test_the_start_page_names_what_runs_here(browser: httpx.AsyncClient) -> None:
-    answer = await browser.get("/")
+async def test_the_start_page_names_what_runs_here(visitor: httpx.AsyncClient) -> None:
+    answer = await visitor.get("/")
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     for known in readable_paths(websocket_urlpatterns):
@@ -47,19 +32,19 @@ async def test_the_start_page_names_what_runs_here(browser: httpx.AsyncClient) -
 
 
 async def test_the_start_page_shows_the_addresses_that_answer(
-    server: ServerAddress, browser: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    shared_server: ServerAddress, visitor: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(views, "lan_addresses", lambda: ["127.0.0.1", "127.0.0.9"])
-    text = (await browser.get("/")).text
-    assert f"http://127.0.0.1:{server.port}/" in text
+    text = (await visitor.get("/")).text
+    assert f"http://127.0.0.1:{shared_server.port}/" in text
     assert "127.0.0.9" not in text
 
 
 async def test_a_server_for_this_machine_only_says_how_to_let_phones_in(
-    browser: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    visitor: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(views, "lan_addresses", lambda: ["127.0.0.9"])
-    assert "python app.py" in (await browser.get("/")).text
+    assert "python app.py" in (await visitor.get("/")).text
 
 
 async def test_on_a_unix_socket_there_is_no_port_and_the_page_comes_all_the_same() -> None:
@@ -74,36 +59,36 @@ async def test_on_a_unix_socket_there_is_no_port_and_the_page_comes_all_the_same
 
 
 @pytest.mark.parametrize("page", ["/", "/echo/", "/healthz"])
-async def test_a_page_is_never_cached(browser: httpx.AsyncClient, page: str) -> None:
-    assert "no-store" in (await browser.get(page)).headers["cache-control"]
+async def test_a_page_is_never_cached(visitor: httpx.AsyncClient, page: str) -> None:
+    assert "no-store" in (await visitor.get(page)).headers["cache-control"]
 
 
 @pytest.mark.parametrize("page", ["/", "/echo/", "/healthz"])
-async def test_a_page_can_be_asked_for_its_head_only(browser: httpx.AsyncClient, page: str) -> None:
-    answer = await browser.head(page)
+async def test_a_page_can_be_asked_for_its_head_only(visitor: httpx.AsyncClient, page: str) -> None:
+    answer = await visitor.head(page)
     assert (answer.status_code, answer.content) == (200, b"")
 
 
-async def test_healthz_answers_in_json(browser: httpx.AsyncClient) -> None:
-    answer = await browser.get("/healthz")
+async def test_healthz_answers_in_json(visitor: httpx.AsyncClient) -> None:
+    answer = await visitor.get("/healthz")
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
 
 
 @pytest.mark.parametrize("page", ["/ws/echo", "/ws/echo/", "/ws/real-time", "/ws/real-time/"])
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "OPTIONS"])
 async def test_http_on_a_websocket_path_gets_426(
-    browser: httpx.AsyncClient, method: str, page: str
+    visitor: httpx.AsyncClient, method: str, page: str
 ) -> None:
-    answer = await browser.request(method, page)
+    answer = await visitor.request(method, page)
     assert answer.status_code == 426
     assert answer.headers["upgrade"] == "websocket"
     assert method == "HEAD" or answer.text.startswith("This path speaks WebSocket")
 
 
 async def test_http_on_a_path_of_no_websocket_gets_404_and_the_known(
-    browser: httpx.AsyncClient,
+    visitor: httpx.AsyncClient,
 ) -> None:
-    answer = await browser.get("/ws/nothing/")
+    answer = await visitor.get("/ws/nothing/")
     assert answer.status_code == 404
     assert "/ws/echo/" in answer.text
 
@@ -118,32 +103,32 @@ async def test_http_on_a_path_of_no_websocket_gets_404_and_the_known(
     ],
 )
 async def test_a_static_file_comes_with_its_type_and_is_asked_for_again(
-    browser: httpx.AsyncClient, file: str, kind: str
+    visitor: httpx.AsyncClient, file: str, kind: str
 ) -> None:
-    answer = await browser.get(f"/static/{file}")
+    answer = await visitor.get(f"/static/{file}")
     assert answer.status_code == 200
     assert answer.headers["content-type"].partition(";")[0] == kind
     assert answer.headers["cache-control"] == "max-age=0, public"
     again = {"if-modified-since": answer.headers["last-modified"]}
-    assert (await browser.get(f"/static/{file}", headers=again)).status_code == 304
+    assert (await visitor.get(f"/static/{file}", headers=again)).status_code == 304
 
 
 async def test_a_browser_finds_the_icon_of_a_page_that_names_none(
-    browser: httpx.AsyncClient,
+    visitor: httpx.AsyncClient,
 ) -> None:
-    answer = await browser.get("/favicon.ico", follow_redirects=True)
+    answer = await visitor.get("/favicon.ico", follow_redirects=True)
     assert answer.headers["content-type"] == "image/svg+xml"
 
 
-async def test_an_unknown_page_is_a_404_in_words(browser: httpx.AsyncClient) -> None:
-    answer = await browser.get("/<script>alert(1)</script>")
+async def test_an_unknown_page_is_a_404_in_words(visitor: httpx.AsyncClient) -> None:
+    answer = await visitor.get("/<script>alert(1)</script>")
     assert answer.status_code == 404
     assert "There is no such page" in answer.text
     assert "<script>" not in answer.text
 
 
-async def test_a_form_from_elsewhere_is_refused_in_words(browser: httpx.AsyncClient) -> None:
-    answer = await browser.post("/accounts/login/", data={"username": "ada"})
+async def test_a_form_from_elsewhere_is_refused_in_words(visitor: httpx.AsyncClient) -> None:
+    answer = await visitor.post("/accounts/login/", data={"username": "ada"})
     assert answer.status_code == 403
     assert "This form came from elsewhere" in answer.text
 

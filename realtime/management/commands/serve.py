@@ -44,7 +44,8 @@ class Command(BaseCommand):
 
 def uvicorn_logging() -> dict[str, Any] | None:
     """uvicorn's own, unless the project's LOGGING says how uvicorn's lines are written."""
-    return None if "uvicorn" in settings.LOGGING.get("loggers", {}) else LOGGING_CONFIG
+    loggers: dict[str, Any] = settings.LOGGING.get("loggers", {})
+    return None if "uvicorn" in loggers else LOGGING_CONFIG
 
 
 def port_number(text: str) -> int:

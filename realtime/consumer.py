@@ -206,7 +206,6 @@ class AsyncWebsocketConsumer(ChannelsConsumer):
                 self.channel_layer.unsubscribe(self.channel_name)
             live.discard(self)
             counters.closes[self._close_code] += 1
-            counters.dropped[self.overflow.value] += self.connection.dropped
             self.connection.release()
 
     async def _leave_for_good(self) -> None:

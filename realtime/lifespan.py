@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from realtime import one_process
+from realtime import one_process, phase
 from realtime.hub import serve_here
+from realtime.phase import Phase
 from realtime.stopping import stop_in_time, uvicorn_server
 from realtime.workarounds import mend_uvicorn
 
@@ -17,13 +18,16 @@ class Lifespan:
         while True:
             event = await receive()
             if event["type"] == "lifespan.startup":
+                phase.enter(Phase.STARTING)
                 if sentence := one_process.refusal(uvicorn_server()):
                     await send({"type": "lifespan.startup.failed", "message": sentence})
                     return
                 serve_here()
                 mend_uvicorn()
                 stop_in_time()
+                phase.enter(Phase.SERVING)
                 await send({"type": "lifespan.startup.complete"})
             else:
+                phase.enter(Phase.STOPPING)
                 await send({"type": "lifespan.shutdown.complete"})
                 return

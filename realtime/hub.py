@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from channels.layers import get_channel_layer
@@ -32,6 +33,10 @@ class Hub:
         self.rooms: dict[str, Room] = {}
         self.connections = 0
         self.build: str = settings.REALTIME_BUILD or conf.build()
+        # Plain JSON that other modules want to find again after a restart, under a key of theirs.
+        self.notes: dict[str, Any] = {}
+        # Called with a room's name when something is stored there, before anybody hears it.
+        self.spoken: Callable[[str], object] = lambda room: None
         self._sweeping: Any = None
 
     def room(self, name: str) -> Room:

@@ -12,6 +12,7 @@ from realtime import conf
 from realtime.layers import InMemoryChannelLayer
 from realtime.presence import Clock
 from realtime.rooms import Full, Room
+from realtime.screens import Screens
 
 # How often rooms that nobody is in are looked at, in seconds.
 SWEEP = 60.0
@@ -31,6 +32,8 @@ class Hub:
         self.clock = clock
         self.rooms: dict[str, Room] = {}
         self.connections = 0
+        self.screens = Screens()
+        self.started_at = clock.time()
         self.build: str = settings.REALTIME_BUILD or conf.build()
         self._sweeping: Any = None
 

@@ -24,6 +24,7 @@ from realtime.connection import (
     Receive,
     Send,
 )
+from realtime.counters import traffic
 from realtime.frames import Frame
 from realtime.mailbox import Mailbox
 
@@ -52,8 +53,10 @@ class AsgiConnection(Connection):
             ended = event["type"] == "websocket.disconnect"
             if ended:
                 self._lose(event.get("code", GONE), event.get("reason") or "")
-            elif _is_too_big(event):
-                event = {"type": "websocket.too.big"}
+            elif event["type"] == "websocket.receive":
+                traffic.received += 1
+                if _is_too_big(event):
+                    event = {"type": "websocket.too.big"}
             if self._inbox.put_nowait(event) >= INBOX and not ended:
                 room = asyncio.Event()
                 self._inbox.on_empty = room.set
@@ -99,6 +102,8 @@ class AsgiConnection(Connection):
                         break
                     async with asyncio.timeout(settings.REALTIME_SEND_TIMEOUT):
                         await self._send(event)
+                    traffic.delivered += 1
+                traffic.sent_bytes += oldest.size
         except TimeoutError:
             reason = f"it took nothing for {settings.REALTIME_SEND_TIMEOUT:g} s"
             self.give_up(reason, patient=False)

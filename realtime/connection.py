@@ -40,6 +40,10 @@ INBOX = 64
 logger = logging.getLogger("realtime")
 
 
+def messages_in(frames: list[Outgoing]) -> int:
+    return sum([frame.count for frame in frames])
+
+
 class Disconnected(StopConsumer):
     """Sending to a peer that has gone: it ends the handler, and is no error."""
 
@@ -213,7 +217,7 @@ class Connection:
         )
 
     def _drop(self, kept: list[Outgoing]) -> None:
-        self.dropped += sum(map(len, self._frames)) - sum(map(len, kept))
+        self.dropped += messages_in(self._frames) - messages_in(kept)
         self._keep(kept)
 
     def _keep(self, frames: list[Outgoing]) -> None:

@@ -4,6 +4,23 @@ from __future__ import annotations
 
 from collections import Counter
 
+
+class Traffic:
+    """What sockets brought and took; event streams over HTTP take, too."""
+
+    __slots__ = ("delivered", "received", "sent_bytes")
+
+    def __init__(self) -> None:
+        # Messages that came in.
+        self.received = 0
+        # Messages that went out: one that went to 100 sockets counts 100.
+        self.delivered = 0
+        # Bytes of these, as frames; what TLS, TCP and handshakes need comes on top.
+        self.sent_bytes = 0
+
+
+traffic = Traffic()
+
 # Sockets that ended, by close code.
 closes: Counter[int] = Counter()
 

@@ -23,6 +23,7 @@ class Frame:
     """
 
     __slots__ = ("data", "key", "open", "payload", "size")
+    count = 1  # messages in it, as of a batch
 
     def __init__(self, payload: str | bytes, *, key: str | None = None) -> None:
         kind, body = (TEXT, payload.encode()) if isinstance(payload, str) else (BINARY, payload)
@@ -37,10 +38,6 @@ class Frame:
         """The frame of an ASGI `websocket.send` event."""
         text = event.get("text")
         return cls(event["bytes"] if text is None else text, key=event.get("key"))
-
-    def __len__(self) -> int:
-        """Messages in it, as of a batch."""
-        return 1
 
     def event(self) -> dict[str, Any]:
         """The ASGI event, for servers that make the frame themselves."""
@@ -58,17 +55,15 @@ class Batch:
     written: so the order is the same as of single frames.
     """
 
-    __slots__ = ("_data", "_frames", "open", "size")
+    __slots__ = ("_data", "_frames", "count", "open", "size")
     key = None
 
     def __init__(self, frame: Frame) -> None:
         self._frames = [frame]
         self._data: bytes | None = None
         self.size = frame.size
+        self.count = 1
         self.open = True
-
-    def __len__(self) -> int:
-        return len(self._frames)
 
     def add(self, frame: Frame) -> bool:
         """Whether there was room: not when it is closed, or large."""
@@ -76,6 +71,7 @@ class Batch:
             return False
         self._frames.append(frame)
         self.size += frame.size
+        self.count += 1
         return True
 
     @property

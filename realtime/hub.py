@@ -8,7 +8,7 @@ from typing import Any
 from channels.layers import get_channel_layer
 from django.conf import settings
 
-from realtime import conf
+from realtime import conf, lag
 from realtime.layers import InMemoryChannelLayer
 from realtime.presence import Clock
 from realtime.rooms import Full, Room
@@ -112,6 +112,7 @@ def serve_here() -> Hub:
     loop = asyncio.get_running_loop()
     if _hub is None or _hub.clock is not loop:
         _hub = Hub(loop)
+        lag.watch_here()
     return _hub
 
 

@@ -28,7 +28,9 @@ from realtime.connection import (
     Owner,
     Receive,
     Send,
+    messages_in,
 )
+from realtime.counters import traffic
 from realtime.mailbox import Mailbox
 
 try:
@@ -98,7 +100,7 @@ class UvicornConnection(Connection):
         self._task: asyncio.Task[None] | None = None
         early, protocol.queue, protocol.writable = protocol.queue, self, self
         while not early.empty():
-            self._inbox.put_nowait(early.get_nowait())
+            self._take_in(early.get_nowait())
         if self._transport.is_closing():
             self._enter(CLOSED)  # the owner reads it in its inbox
         limit = protocol.conn.max_message_size or settings.REALTIME_MAX_MESSAGE_SIZE
@@ -110,10 +112,15 @@ class UvicornConnection(Connection):
     def put_nowait(self, event: Event) -> None:
         if event["type"] == "websocket.disconnect":
             self._ended(event["code"], event.get("reason") or "")
-        waiting = self._inbox.put_nowait(event)
+        waiting = self._take_in(event)
         if waiting >= INBOX and self._inbox.on_empty is None and self.state is not CLOSED:
             self._inbox.on_empty = self._resume
             self._transport.pause_reading()
+
+    def _take_in(self, event: Event) -> int:
+        if event["type"] == "websocket.receive":
+            traffic.received += 1
+        return self._inbox.put_nowait(event)
 
     async def get(self) -> Event:
         return await self._inbox.get()
@@ -180,9 +187,13 @@ class UvicornConnection(Connection):
         self._frames = []
         self._size = 0
         if len(frames) == 1:
-            transport.write(frames[0].data)
+            frame = frames[0]
+            data = frame.data
+            traffic.delivered += frame.count
+            traffic.sent_bytes += frame.size
+            transport.write(data)
         else:
-            transport.write(b"".join([frame.data for frame in frames]))
+            self._write(frames)
 
     def _abandon(self) -> None:
         """uvicorn gives up a peer that answers no ping, without a word to us, and then waits."""
@@ -199,11 +210,17 @@ class UvicornConnection(Connection):
         if self._transport.is_closing():
             self._abandon()
         while self._frames and self._timer is None:
-            self._transport.write(b"".join([frame.data for frame in self._take(PIECE)]))
+            self._write(self._take(PIECE))
         if self._timer is None and self.state is BLOCKED:
             self._enter(OPEN)
         elif self._timer is None:
             self._settle()
+
+    def _write(self, frames: list[Outgoing]) -> None:
+        data = b"".join([frame.data for frame in frames])
+        traffic.delivered += messages_in(frames)
+        traffic.sent_bytes += len(data)
+        self._transport.write(data)
 
     def _take(self, size: int) -> list[Outgoing]:
         """The oldest frames, as many as `size` bytes, one at least."""

@@ -60,7 +60,7 @@ def test_a_batch_is_its_frames_in_order() -> None:
     assert batch.add(frames[1])
     assert batch.add(frames[2])
     assert batch.size == sum(frame.size for frame in frames)
-    assert len(batch) == 3
+    assert batch.count == 3
     assert batch.data == b"".join(frame.data for frame in frames)
     assert batch.events() == [frame.event() for frame in frames]
 

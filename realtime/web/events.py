@@ -18,6 +18,7 @@ from django.conf import settings
 from django.http import HttpRequest, StreamingHttpResponse
 from msgspec import Struct
 
+from realtime.counters import traffic
 from realtime.hub import serve_here
 from realtime.layers import InMemoryChannelLayer
 from realtime.mailbox import Mailbox
@@ -82,7 +83,10 @@ async def _next(mailbox: Mailbox, room: str) -> bytes:
     except TimeoutError:
         return b": still here\n\n"
     found = serve_here().rooms.get(room)
-    return _event(message["text"], found.history.epoch if found else "")
+    event = _event(message["text"], found.history.epoch if found else "")
+    traffic.delivered += 1
+    traffic.sent_bytes += len(event)
+    return event
 
 
 def _welcome(room: Room, last: str) -> bytes:

@@ -162,7 +162,7 @@ class Room:
         to: str | Set[str] | None = None,
         exclude: str | None = None,
     ) -> Receipt:
-        """Send `data` to all but the channel `exclude`, or to one or some members; store nothing."""
+        """Send `data` to all but the channel `exclude`, or to one or some members. Not stored."""
         message = RoomSignal(member=member, data=data)
         if to is not None:
             some = {to} if isinstance(to, str) else to

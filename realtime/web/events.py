@@ -41,6 +41,11 @@ class Head(Struct):
     offset: int | None = None
 
 
+def streams() -> int:
+    """How many are open."""
+    return len(_open)
+
+
 async def events(request: HttpRequest, room: str) -> StreamingHttpResponse:
     layer = get_channel_layer()
     if not isinstance(layer, InMemoryChannelLayer):

@@ -18,10 +18,10 @@ from msgspec import Meta, Struct
 from realtime.hub import serve_here
 from realtime.names import MAX_RAW_LENGTH
 from realtime.publishing import disconnect
-from realtime.roster import Member
 from realtime.rooms import Room
+from realtime.roster import Member
 from realtime.screens import Screen, TooManyScreens
-from realtime.web.api import ApiError, View, api, body_of, find_room, read, reply
+from realtime.web.api import ApiError, api, body_of, find_room, read, reply
 
 # Members in one answer: nobody reads more, and the sockets' loop makes it.
 MOST_MEMBERS = 200
@@ -36,7 +36,7 @@ class Nothing(Struct, forbid_unknown_fields=True):
 
 
 class Farewell(Struct, forbid_unknown_fields=True):
-    """Body of `disconnect/`: what the member reads, and whether its page may come back by itself."""
+    """Body of `disconnect/`: what the member reads, and whether its page may come back."""
 
     reason: Annotated[str, Meta(min_length=1, max_length=100)] = "The operator disconnected you."
     reconnect: bool = False
@@ -108,13 +108,13 @@ async def forget_screen(request: HttpRequest, room: str, member: str) -> HttpRes
 
 
 SIGNALS = ("identify", "message", "reload")
-ACTS: dict[str, View] = {
+ACTS: dict[str, Any] = {
     "disconnect": api(POST=end_member),
     "expect": api(POST=expect_screen),
     "forget": api(POST=forget_screen),
     **{act: api(POST=partial(tell_screen, act)) for act in SIGNALS},
 }
-ACTS_ON_ALL: dict[str, View] = {act: api(POST=partial(tell_screens, act)) for act in SIGNALS}
+ACTS_ON_ALL: dict[str, Any] = {act: api(POST=partial(tell_screens, act)) for act in SIGNALS}
 
 
 def _body(request: HttpRequest, shape: Any, example: str) -> Any:

@@ -12,6 +12,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
 from realtime.routing import readable_paths, served
+from realtime.web.access import visitor
 from realtime.web.addresses import lan_addresses, listening
 
 logger = logging.getLogger("realtime")
@@ -27,7 +28,7 @@ async def home(request: HttpRequest) -> HttpResponse:
     context = {
         "urls": [f"{request.scheme}://{address}:{port}/" for address in addresses],
         "sockets": readable_paths(served()),
-        "user": await request.auser(),
+        **await visitor(request),
     }
     return render(request, "realtime/home.html", context)
 
@@ -36,7 +37,7 @@ async def home(request: HttpRequest) -> HttpResponse:
 @never_cache
 async def echo(request: HttpRequest) -> HttpResponse:
     """Type, and see it come back."""
-    return render(request, "realtime/echo.html", {"user": await request.auser()})
+    return render(request, "realtime/echo.html", await visitor(request))
 
 
 @require_safe

@@ -2,6 +2,7 @@
 // Each key of an object has a tile; a number, a text or a list is one of its own.
 // @ts-check
 import { join } from "./realtime.js";
+import { obey } from "./screen.js";
 
 const VALUES = 60; // of a sparkline
 const TILES = 24; // the one that was silent longest gives way
@@ -23,6 +24,7 @@ let lostAt = performance.now(); // 0 while connected
 
 const name = new URLSearchParams(location.search).get("name") ?? undefined;
 const room = join(body.dataset.room ?? "", { history: VALUES, reload: true, name });
+obey(room);
 
 room.on("message", ({ data, name, at, replayed }) => {
   const when = performance.now() - (replayed ? age(at) : 0);

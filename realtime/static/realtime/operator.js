@@ -8,7 +8,7 @@ const EVERY_MS = 2000;
 const HIDDEN_MS = 20_000; // while nobody looks
 const PATIENCE_MS = 8000;
 const SAID_MS = 8000;
-const LATE = 0.25; // seconds of lag that people notice
+const LATE = 0.5; // seconds of lag that people notice
 
 // In words, for who does not know them by heart: RFC 6455 and docs.
 /** @type {Record<string, string>} */
@@ -169,7 +169,7 @@ function showProblems(screens, lag) {
   for (const screen of missing) if (!since.has(keyOf(screen))) since.set(keyOf(screen), clock(Date.now() - screen.gone * 1000));
   const late = lag.worst > LATE ? [{ late: lag.worst }] : [];
   keep(element("problems"), [...missing, ...late], (each) => (each.late ? "lag" : keyOf(each)), makeProblem, (node, each) => {
-    fill(node, "who", each.late ? "The server was busy" : each.name);
+    fill(node, "subject", each.late ? "The server was busy" : each.name);
     fill(node, "what", each.late ? "messages came late within the last minute" : `in ${each.room} is missing since ${since.get(keyOf(each))}`);
     fill(node, "ago", each.late ? `${whole(each.late * 1000)} ms` : span(each.gone));
   });
@@ -178,14 +178,15 @@ function showProblems(screens, lag) {
 /** @param {any} screen */
 function makeProblem(screen) {
   const node = document.createElement("li");
-  for (const [tag, kind] of [["b", "who"], ["span", "what"], ["span", "ago"]]) {
+  for (const [tag, kind] of [["b", "subject"], ["span", "what"], ["span", "ago"]]) {
     const part = document.createElement(tag);
     part.className = kind;
-    if (kind === "who") part.dir = "auto";
+    if (kind === "subject") part.dir = "auto";
     if (kind === "ago") part.setAttribute("aria-hidden", "true"); // or it would be read out every two seconds
     node.append(part, " ");
   }
-  if (!screen.late) node.append(twice(button("Forget it", () => {}), () => forget(screen), "Really forget it?"));
+  if (screen.late) node.className = "mild";
+  else node.append(twice(button("Forget it", () => {}), () => forget(screen), "Really forget it?"));
   return node;
 }
 
@@ -208,11 +209,18 @@ function showScreens({ list, count, expected, missing }) {
     for (const each of /** @type {NodeListOf<HTMLButtonElement>} */ (node.querySelectorAll(".here"))) each.disabled = screen.state !== "here";
   });
   const select = /** @type {HTMLSelectElement} */ (element("to"));
-  const targets = [{ all: true }, ...list.filter((/** @type {any} */ { state }) => state === "here")];
   const wanted = select.value;
+  const targets = [{ all: true }, ...list.filter((/** @type {any} */ each) => each.state === "here" || keyOf(each) === wanted)];
+  // One that was chosen stays chosen: what is meant for it must not go to all.
+  if (wanted && !targets.some((each) => !each.all && keyOf(each) === wanted)) targets.push(lostTarget(wanted));
   keep(select, targets, (each) => (each.all ? "" : keyOf(each)), ({ all, ...each }) => new Option("", all ? "" : keyOf(each)), (node, each) =>
     write(node, each.all ? "all screens" : `${each.name} (${each.room})`));
-  if (select.value !== wanted) say("The screen that was chosen is away.", true);
+}
+
+/** @param {string} key */
+function lostTarget(key) {
+  const [room, member] = JSON.parse(key);
+  return { room, member, name: "away" };
 }
 
 /** @param {any} screen */
@@ -258,7 +266,7 @@ function makeRoom({ name }) {
   const open = button(name, () => openRoom(name));
   open.className = "link name";
   open.dir = "auto";
-  const node = row(["room", "members number", "connections number", "offset number"]);
+  const node = row(["called", "members number", "connections number", "offset number"]);
   node.firstElementChild?.append(open);
   return node;
 }
@@ -289,7 +297,7 @@ function showRoom() {
     node.firstElementChild?.setAttribute("title", each.id);
     fill(node, "state", `${each.away ? "away " : ""}${brief(each.state)}`);
     fill(node, "connections", whole(each.connections));
-    fill(node, "outbox", each.outbox ? bytes(each.outbox) : "–");
+    fill(node, "outbox", each.outbox ? bytes(each.outbox) : "");
   });
 }
 

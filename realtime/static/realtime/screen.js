@@ -39,7 +39,9 @@ function put(kind, text, ms) {
   const words = document.createElement("p");
   words.textContent = text;
   words.dir = "auto";
-  words.style.setProperty("--across", String(across(text)));
+  const [across, lines] = wrapped(text);
+  words.style.setProperty("--across", String(across));
+  words.style.setProperty("--lines", String(lines));
   cover = document.createElement("div");
   cover.className = kind;
   cover.setAttribute("role", "alert");
@@ -55,10 +57,11 @@ function dismiss() {
   cover = undefined;
 }
 
-/** How many characters a line has when the text fills the screen. @param {string} text */
-function across(text) {
+/** About how many characters a line has, and how many lines there are, when the text fills the screen. @param {string} text */
+function wrapped(text) {
   const longest = Math.max(...text.split(/\s+/).map((word) => Math.min(word.length, 24)));
-  return Math.max(4, longest, Math.ceil(Math.sqrt(text.length * 3)));
+  const across = Math.max(4, longest, Math.min(text.length, Math.ceil(Math.sqrt(text.length * 4))));
+  return [across, text.length > across ? Math.ceil(text.length / across) + 1 : 1];
 }
 
 /** Only while the server answers: a page that it cannot load ends a Firefox kiosk. */

@@ -34,6 +34,7 @@ DEFAULTS: dict[str, Any] = {
     "REALTIME_API_TOKEN": "",
     "REALTIME_URL": "http://127.0.0.1:8000",
     "REALTIME_SNAPSHOT": "",
+    "REALTIME_SNAPSHOT_INTERVAL": 300.0,
     "REALTIME_BUILD": "",
 }
 

@@ -10,7 +10,7 @@ import secrets
 from collections import deque
 from collections.abc import Callable
 from itertools import islice
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 Key = tuple[str, str | int]  # (member, ref)
 Source = tuple[str, bool]  # the connection that a message came by, and whether that had resumed
@@ -33,6 +33,14 @@ class Recovery(NamedTuple):
 
     recovered: bool
     entries: list[Entry]
+
+
+class Kept(NamedTuple):
+    """What a snapshot keeps of a room: the newest of `entries`, if there are any, has `offset`."""
+
+    epoch: str
+    offset: int
+    entries: tuple[Entry, ...]
 
 
 class History:
@@ -92,35 +100,30 @@ class History:
         while self._ring and self._is_surplus(self._ring[0], now):
             self._drop(self._ring.popleft())
 
-    def dump(self, now: float) -> dict[str, Any]:
-        """Plain JSON for a snapshot file; ages are seconds before `now`."""
+    def kept(self, now: float) -> Kept:
+        """All that a snapshot needs, at the cost of a shallow copy."""
         self.expire(now)
-        messages = [[now - e.at, e.text.decode(), *(e.key or ())] for e in self._ring]
-        return {"version": 1, "epoch": self.epoch, "offset": self.offset, "messages": messages}
+        return Kept(self.epoch, self.offset, tuple(self._ring))
 
     @classmethod
     def restore(
         cls,
-        snapshot: dict[str, Any],
+        kept: Kept,
         *,
         size: int,
         age: float,
         max_bytes: int = MAX_BYTES,
         now: float,
     ) -> Self:
-        """A history from `dump`, under today's bounds. ValueError for a version we do not know.
+        """A history from `kept`, under today's bounds; its entries' `at` is by the clock of `now`.
 
-        Only for a dump that was the last word: had messages followed it, their offsets would be
-        given out twice under one epoch. For an older dump, set a new `epoch` on what comes back.
+        Only for what was the last word: had messages followed it, their offsets would be given
+        out twice under one epoch. For anything older, give `kept` the epoch "": a new one is made.
         """
-        if snapshot.get("version") != 1:
-            raise ValueError(f"history snapshot of unknown version {snapshot.get('version')!r}")
-        history = cls(size=size, age=age, max_bytes=max_bytes, epoch=snapshot["epoch"])
-        history.offset = snapshot["offset"]
-        first = history.offset - len(snapshot["messages"]) + 1
-        for offset, (ago, text, *key) in enumerate(snapshot["messages"], first):
-            owner = (key[0], key[1]) if key else None
-            history._hold(Entry(offset, now - ago, text.encode(), owner))
+        history = cls(size=size, age=age, max_bytes=max_bytes, epoch=kept.epoch)
+        history.offset = kept.offset
+        for entry in kept.entries:
+            history._hold(entry)
         history.expire(now)
         return history
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from realtime import one_process
 from realtime.hub import serve_here
+from realtime.keeper import keep
 from realtime.stopping import stop_in_time, uvicorn_server
 from realtime.workarounds import mend_uvicorn
 
@@ -14,16 +15,20 @@ class Lifespan:
     """ASGI application for scopes of the type `lifespan`."""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        keeper = None
         while True:
             event = await receive()
             if event["type"] == "lifespan.startup":
                 if sentence := one_process.refusal(uvicorn_server()):
                     await send({"type": "lifespan.startup.failed", "message": sentence})
                     return
-                serve_here()
+                hub = serve_here()
                 mend_uvicorn()
                 stop_in_time()
+                keeper = await keep(hub)
                 await send({"type": "lifespan.startup.complete"})
             else:
+                if keeper is not None:
+                    await keeper.stop()
                 await send({"type": "lifespan.shutdown.complete"})
                 return

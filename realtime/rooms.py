@@ -16,7 +16,7 @@ from django.conf import settings
 from msgspec import Raw
 
 from realtime.arrival import Arrival
-from realtime.history import Entry, History, Source
+from realtime.history import Entry, History, Kept, Source
 from realtime.messages import (
     PROTOCOL,
     Count,
@@ -78,11 +78,7 @@ class Room:
             grace_reload=settings.REALTIME_GRACE_RELOAD,
             state_size=settings.REALTIME_STATE_SIZE,
         )
-        self.history = History(
-            size=settings.REALTIME_HISTORY_SIZE,
-            age=settings.REALTIME_HISTORY_AGE,
-            max_bytes=settings.REALTIME_OUTBOX_BYTES // 2,
-        )
+        self.history = History(**_bounds())
         self._hub = hub
         self._clock = hub.clock
         # Who came in this tick, and is welcomed at its end.
@@ -151,6 +147,7 @@ class Room:
 
         key = (member, ref) if member is not None and ref is not None else None
         entry = self.history.append(text, now=self._clock.time(), key=key, source=source)
+        self._hub.spoken(self.name)
         stored(entry.offset)
         return Receipt(entry.offset, self._send(entry.text, exclude=exclude))
 
@@ -171,6 +168,10 @@ class Room:
                 seat.tell(message)
             return Receipt(None, len(seats))
         return Receipt(None, self._send(encode(message), exclude=exclude))
+
+    def restore(self, kept: Kept) -> None:
+        """Remember what an earlier process, or another room of this name, has said."""
+        self.history = History.restore(kept, **_bounds(), now=self._clock.time())
 
     def end(self) -> None:
         """It is forgotten, and must not speak to those in a later room of the same name."""
@@ -269,3 +270,12 @@ class Room:
 
     def _later(self, delay: float, callback: Callable[[], object]) -> Any:
         return self._clock.call_at(self._clock.time() + delay, callback)
+
+
+def _bounds() -> dict[str, Any]:
+    """Of a room's history."""
+    return {
+        "size": settings.REALTIME_HISTORY_SIZE,
+        "age": settings.REALTIME_HISTORY_AGE,
+        "max_bytes": settings.REALTIME_OUTBOX_BYTES // 2,
+    }

@@ -49,9 +49,15 @@ async def healthz(request: HttpRequest) -> HttpResponse:
 
 @csrf_exempt
 async def upgrade_required(request: HttpRequest) -> HttpResponse:
-    """HTTP on a path for WebSockets. The client also asks so before each new try to connect."""
+    """HTTP on a path for WebSockets.
+
+    The client asks by OPTIONS, before each new try to connect, whether the server is back. That is
+    answered as a success, for every other answer is a red line in the browser's console.
+    """
     path = request.path.lstrip("/")
     if any(pattern.pattern.match(path) for pattern in served()):
+        if request.method == "OPTIONS":
+            return HttpResponse(status=204, headers={"Allow": "GET, OPTIONS"})
         sentence = "This path speaks WebSocket: open it with new WebSocket(…), not as a page.\n"
         status, headers = 426, {"Upgrade": "websocket", "Connection": "Upgrade"}
     else:

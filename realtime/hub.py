@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -13,12 +15,18 @@ from realtime import conf, lag
 from realtime.layers import InMemoryChannelLayer
 from realtime.presence import Clock
 from realtime.rooms import Full, Room
+from realtime.screens import Screens
+
+# The key of the expected screens in a hub's notes.
+SCREENS = "screens"
 
 # How often rooms that nobody is in are looked at, in seconds.
 SWEEP = 60.0
 
 # Milliseconds for which the first retry is spread: 5 for each connection, within these bounds.
 RETRY_MS, LEAST_SPREAD, MOST_SPREAD, SPREAD_EACH = 100, 1_000, 30_000, 5
+
+logger = logging.getLogger("realtime")
 
 
 class NotServingError(RuntimeError):
@@ -32,6 +40,8 @@ class Hub:
         self.clock = clock
         self.rooms: dict[str, Room] = {}
         self.connections = 0
+        self.screens = Screens(self._note_screens)
+        self.started_at = clock.time()
         self.build: str = settings.REALTIME_BUILD or conf.build()
         # Plain JSON that other modules want to find again after a restart, under a key of theirs.
         self.notes: dict[str, Any] = {}
@@ -59,6 +69,15 @@ class Hub:
         if room.is_idle and self.rooms.get(room.name) is room:
             self._forget(room)
 
+    def recall(self) -> None:
+        """After a restart: `notes` are there again, and what is in them counts."""
+        if SCREENS not in self.notes:
+            return
+        try:
+            self.screens.restore(self.notes[SCREENS], now=self.clock.time(), wall=time.time())
+        except (ValueError, KeyError, TypeError) as error:
+            logger.warning("The screens of the snapshot are forgotten: %r", error)
+
     def subscribe(self, group: str, channel: str) -> None:
         layer = get_channel_layer()
         if isinstance(layer, InMemoryChannelLayer):
@@ -73,6 +92,9 @@ class Hub:
             layer.broadcast(group, message)
         else:
             _background(layer.group_send(group, message))
+
+    def _note_screens(self) -> None:
+        self.notes[SCREENS] = self.screens.dump(now=self.clock.time(), wall=time.time())
 
     def _make_room(self) -> None:
         """Forget the oldest room that nobody is in: invented names must not lock others out."""

@@ -167,6 +167,7 @@ class Keeper:
         if found is None:
             return
         self._hub.notes.update(found.notes)
+        self._hub.recall()
         # The newest come first in the file, and last here: a hub forgets its oldest first.
         for name in list(found.rooms)[: settings.REALTIME_MAX_ROOMS][::-1]:
             self._hub.room(name).restore(found.rooms[name])

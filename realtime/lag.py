@@ -33,10 +33,11 @@ class Lag:
         """Seconds by which the last look was late; of one that is overdue now, so far."""
         return max(self._latest, self._clock.time() - self._due)
 
-    def worst(self) -> float:
-        """Of the last minute."""
-        self._forget(self._clock.time() - MEMORY)
-        return max(self.latest(), self._peaks[0][1] if self._peaks else 0.0)
+    def worst(self, seconds: float = MEMORY) -> float:
+        """Of the last minute, or of fewer `seconds`."""
+        since = self._clock.time() - min(seconds, MEMORY)
+        peak = next((late for at, late in self._peaks if at >= since), 0.0)
+        return max(self.latest(), peak)
 
     def _arm(self) -> None:
         self._due = self._clock.time() + INTERVAL
@@ -72,10 +73,10 @@ def latest() -> float:
     return lag.latest() if lag else 0.0
 
 
-def worst() -> float:
-    """Seconds, of the last minute; 0 where no loop serves."""
+def worst(seconds: float = MEMORY) -> float:
+    """Seconds, of the last minute or of fewer `seconds`; 0 where no loop serves."""
     lag = _running()
-    return lag.worst() if lag else 0.0
+    return lag.worst(seconds) if lag else 0.0
 
 
 def _running() -> Lag | None:

@@ -7,7 +7,7 @@ here, in the serving loop. Not here: the rooms of a process (hub.py), the wire's
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -157,13 +157,14 @@ class Room:
         data: Any,
         *,
         member: str | None = None,
-        to: str | None = None,
+        to: str | Set[str] | None = None,
         exclude: str | None = None,
     ) -> Receipt:
-        """Send `data` to all but the channel `exclude`, or to one member; store nothing."""
+        """Send `data` to all but the channel `exclude`, or to one or some members. Not stored."""
         message = RoomSignal(member=member, data=data)
         if to is not None:
-            seats = [seat for seat in self.seats.values() if seat.member_id == to]
+            some = {to} if isinstance(to, str) else to
+            seats = [seat for seat in self.seats.values() if seat.member_id in some]
             for seat in seats:
                 seat.tell(message)
             return Receipt(None, len(seats))
@@ -230,6 +231,7 @@ class Room:
 
     def _changed(self, diff: Diff) -> None:
         self._announcer.changed(diff)
+        self._hub.screens.follow(self.name, diff, now=self._clock.time())
         self._arm()
 
     def _arm(self) -> None:

@@ -16,11 +16,16 @@ class Proxy:
     port: int = 0
     is_swallowing: bool = False
     _ends: set[asyncio.StreamWriter] = field(default_factory=set)
+    _lost: set[asyncio.StreamWriter] = field(default_factory=set)
 
     def cut(self) -> None:
         """Reset every connection."""
-        for end in self._ends:
+        for end in self._ends | self._lost:
             end.transport.abort()
+
+    def lose(self) -> None:
+        """The connections that there are pass nothing more, not even their end; new ones do."""
+        self._lost |= self._ends
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.target)
@@ -34,10 +39,11 @@ class Proxy:
         is_open = True
         with contextlib.suppress(OSError):
             while data := await reader.read(65_536):
-                is_open = is_open and not self.is_swallowing
+                is_open = is_open and not self.is_swallowing and writer not in self._lost
                 if is_open:
                     writer.write(data)
-        writer.close()
+        if writer not in self._lost:
+            writer.close()
 
 
 @contextlib.asynccontextmanager

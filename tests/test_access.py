@@ -1,13 +1,25 @@
-"""Who may use the HTTP API."""
+"""Who may use the HTTP API and the operator's page."""
 
 from __future__ import annotations
 
+import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.http import HttpRequest, HttpResponse
+from django.middleware.csrf import get_token
 from django.test import RequestFactory
 
-from realtime.web.access import PROXY_HEADERS, refusal
+from realtime.web.access import (
+    COOKIE,
+    COOKIE_AGE,
+    PROXY_HEADERS,
+    arefusal,
+    give_cookie,
+    is_token,
+    refusal,
+)
 
 TOKEN = "correct horse battery staple"
 
@@ -70,3 +82,141 @@ def test_a_page_of_this_server_or_a_trusted_one_may(settings: Any) -> None:
     settings.CSRF_TRUSTED_ORIGINS = ["https://*.example.com"]
     assert status(Origin="http://testserver") == 200
     assert status(Origin="https://screens.example.com") == 200
+
+
+# --- By a cookie ----------------------------------------------------------------------------------
+
+LAN = "192.168.0.7"
+STAFF = {"is_authenticated": True, "is_active": True, "is_staff": True}
+
+
+@pytest.fixture(autouse=True)
+def _hosts(settings: Any) -> None:
+    settings.ALLOWED_HOSTS = ["testserver"]
+
+
+def csrf() -> dict[str, str]:
+    """The cookie and the header that one of our pages would send."""
+    request = RequestFactory().get("/")
+    token = get_token(request)
+    return {"Cookie": f"realtime_csrf={request.META['CSRF_COOKIE']}", "X-CSRFToken": token}
+
+
+def asking(method: str, user: dict[str, bool] | None = None, **headers: str) -> HttpRequest:
+    """From the network, and by the user of a session."""
+    kind = {} if method == "GET" else {"content_type": "application/json", "data": "{}"}
+    if "type" in headers:
+        kind["content_type"] = headers.pop("type")
+    make: Any = getattr(RequestFactory(headers=headers), method.lower())
+    request: HttpRequest = make("/api/screens/reload/", REMOTE_ADDR=LAN, **kind)
+
+    async def auser() -> Any:
+        nobody = {"is_authenticated": False, "is_active": False, "is_staff": False}
+        return SimpleNamespace(**(user or nobody))
+
+    request.auser = auser  # type: ignore[assignment]
+    return request
+
+
+async def answer(request: HttpRequest) -> tuple[int, str]:
+    return await arefusal(request) or (200, "")
+
+
+async def test_from_the_network_without_a_token_nobody_may_and_is_told_who_may() -> None:
+    status, words = await answer(asking("GET"))
+    assert status == 403
+    assert "only this machine may" in words
+    assert "logged in as staff" in words
+
+
+async def test_staff_may_look_from_anywhere(settings: Any) -> None:
+    assert await answer(asking("GET", STAFF)) == (200, "")
+    settings.REALTIME_API_TOKEN = TOKEN
+    assert await answer(asking("GET", STAFF)) == (200, "")
+
+
+@pytest.mark.parametrize("without", ["is_staff", "is_active"])
+async def test_an_account_that_is_not_staff_may_not_and_is_told_so(without: str) -> None:
+    status, words = await answer(asking("GET", STAFF | {without: False}))
+    assert (status, "not as staff" in words) == (403, True)
+
+
+async def test_staff_may_act_with_the_csrf_token() -> None:
+    assert await answer(asking("POST", STAFF, **csrf())) == (200, "")
+    origin = {"Origin": "http://testserver"}
+    assert await answer(asking("POST", STAFF, **csrf(), **origin)) == (200, "")
+
+
+async def test_staff_may_not_act_without_it() -> None:
+    for headers in ({}, {"Cookie": csrf()["Cookie"]}, csrf() | {"X-CSRFToken": "x" * 64}):
+        status, words = await answer(asking("POST", STAFF, **headers))
+        assert (status, "X-CSRFToken" in words) == (403, True)
+
+
+@pytest.mark.parametrize("origin", ["http://evil.com", "null", "http://testserver:3000"])
+async def test_a_foreign_page_may_do_nothing_with_the_cookies_of_staff(origin: str) -> None:
+    for method in ("GET", "POST"):
+        status, words = await answer(asking(method, STAFF, Origin=origin, **csrf()))
+        assert (status, "another origin" in words) == (403, True)
+
+
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"]
+)
+async def test_a_form_may_do_nothing_with_the_cookies_of_staff(kind: str) -> None:
+    assert (await answer(asking("POST", STAFF, type=kind, **csrf())))[0] == 415
+
+
+def given(**options: Any) -> Any:
+    """The cookie for who has shown the token."""
+    response = HttpResponse()
+    give_cookie(RequestFactory().get("/", **options), response)
+    return response.cookies[COOKIE]
+
+
+async def test_who_has_shown_the_token_has_a_cookie_that_no_script_and_no_site_gets(
+    settings: Any,
+) -> None:
+    settings.REALTIME_API_TOKEN = TOKEN
+    cookie = given()
+    assert (cookie["httponly"], cookie["samesite"], cookie["max-age"]) == (True, "Strict", "")
+    assert TOKEN not in cookie.value
+    assert given(secure=True)["secure"]
+    assert await answer(asking("GET", Cookie=f"{COOKIE}={cookie.value}")) == (200, "")
+
+
+async def test_that_cookie_alone_changes_nothing(settings: Any) -> None:
+    settings.REALTIME_API_TOKEN = TOKEN
+    cookie, safe = f"{COOKIE}={given().value}", csrf()
+    assert (await answer(asking("POST", Cookie=cookie)))[0] == 403
+    both = {"Cookie": f"{cookie}; {safe['Cookie']}", "X-CSRFToken": safe["X-CSRFToken"]}
+    assert await answer(asking("POST", **both)) == (200, "")
+
+
+async def test_that_cookie_ends_with_the_token_and_with_time(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.REALTIME_API_TOKEN = TOKEN
+    request = asking("GET", Cookie=f"{COOKIE}={given().value}")
+    for other in ("another", ""):
+        settings.REALTIME_API_TOKEN = other
+        assert (await answer(request))[0] != 200
+    settings.REALTIME_API_TOKEN = TOKEN
+    for later, status in ((COOKIE_AGE - 60, 200), (COOKIE_AGE + 60, 401)):
+        now = time.time() + later
+        monkeypatch.setattr("django.core.signing.time.time", lambda now=now: now)
+        assert (await answer(request))[0] == status
+        monkeypatch.undo()
+
+
+@pytest.mark.parametrize("forged", ["", "x", "x:y:z", ":", "é"])
+async def test_a_forged_cookie_is_none(settings: Any, forged: str) -> None:
+    settings.REALTIME_API_TOKEN = TOKEN
+    assert (await answer(asking("GET", Cookie=f"{COOKIE}={forged}")))[0] == 401
+
+
+def test_without_a_token_set_nothing_is_the_token(settings: Any) -> None:
+    settings.REALTIME_API_TOKEN = ""
+    assert not is_token("")
+    settings.REALTIME_API_TOKEN = TOKEN
+    assert is_token(f" {TOKEN}\n")

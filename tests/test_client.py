@@ -209,6 +209,18 @@ async def test_a_new_name_is_an_update_and_nobody_leaves(
     assert [status["state"] for status in await heard(bob, "status")] == ["connected"] * 2
 
 
+async def test_of_the_names_given_before_the_first_welcome_the_last_counts(
+    context: BrowserContext,
+) -> None:
+    page = await context.new_page()
+    await page.goto("/healthz")
+    early = f"await ({JOIN})(['early', {{}}]); room.rename('Ada'); room.rename('Bob');"
+    await page.evaluate(f"async () => {{ {early} }}")
+    await until(page, "room.me?.name === 'Bob' && room.me.connections === 1")
+    await page.evaluate("room.rename('Cleo'); room.rename('Dora')")
+    await until(page, "room.me?.name === 'Dora' && room.me.connections === 1")
+
+
 async def test_it_works_on_a_plain_http_address_of_a_network(
     browser: Browser, process: Process
 ) -> None:
@@ -240,6 +252,20 @@ async def test_a_final_code_is_not_tried_again(
     await page.wait_for_timeout(1100)
     assert len(sockets) == 1
     assert await page.evaluate("room.send('never').catch((error) => error.code)") == "closed"
+
+
+async def test_a_screen_that_was_refused_asks_again_after_about_a_minute(
+    context: BrowserContext,
+) -> None:
+    page = await context.new_page()
+    await page.clock.install()
+    await page.goto("/healthz")
+    await page.evaluate(JOIN, ["", {"url": "/ws/notifications/", "reload": True}])
+    await until(page, "room.status.code === 4401")
+    assert 30_000 <= await page.evaluate("room.status.retryIn") <= 90_000
+    async with page.expect_websocket():
+        await page.clock.fast_forward(91_000)
+    await until(page, "heard.filter(([type]) => type === 'status').length === 2")
 
 
 # --- When the network does not do its part --------------------------------------------------------
@@ -374,6 +400,34 @@ async def test_a_network_that_is_pulled_for_ten_seconds_shows_nothing_and_loses_
             await until(bob, "room.members.every(({ away }) => !away)")
             for context in contexts:
                 await context.close()
+
+
+async def test_a_connection_that_the_browser_kept_and_is_dead_costs_seconds(
+    browser: Browser, process: Process
+) -> None:
+    async with proxy_to(process.port) as proxy:
+        context = await browser.new_context(base_url=f"http://127.0.0.1:{proxy.port}")
+        page = await joined(context, "dead")
+        proxy.lose()
+        await state(page, "reconnecting", seconds=5)
+        await state(page, "connected", seconds=9)  # and not ten for the first answer alone
+        await context.close()
+
+
+async def test_a_return_leaves_nothing_in_the_console(browser: Browser, process: Process) -> None:
+    async with proxy_to(process.port) as proxy:
+        context = await browser.new_context(base_url=f"http://127.0.0.1:{proxy.port}")
+        complaints: list[str] = []
+        context.on("console", lambda message: complaints.append(message.text))
+        asked: list[str] = []
+        context.on("request", lambda request: asked.append(request.method))
+        page = await joined(context, "quiet")
+        proxy.cut()
+        await state(page, "reconnecting")
+        await state(page, "connected", seconds=BACK)
+        await context.close()
+    assert "OPTIONS" in asked
+    assert complaints == []
 
 
 # --- When the server does not do its part ---------------------------------------------------------

@@ -43,6 +43,7 @@ PURE = [
     "frames",
     "arrival",
     "faults",
+    "screens",
 ]
 IMPURE = {"django", "channels", "asyncio", "asgiref", "uvicorn"}
 

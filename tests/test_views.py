@@ -75,7 +75,7 @@ async def test_healthz_answers_in_json(visitor: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize("page", ["/ws/echo", "/ws/echo/", "/ws/real-time", "/ws/real-time/"])
-@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "OPTIONS"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
 async def test_http_on_a_websocket_path_gets_426(
     visitor: httpx.AsyncClient, method: str, page: str
 ) -> None:
@@ -83,6 +83,13 @@ async def test_http_on_a_websocket_path_gets_426(
     assert answer.status_code == 426
     assert answer.headers["upgrade"] == "websocket"
     assert method == "HEAD" or answer.text.startswith("This path speaks WebSocket")
+
+
+async def test_the_client_that_asks_whether_the_server_is_back_succeeds(
+    browser: httpx.AsyncClient,
+) -> None:
+    for page, status in {"/ws/echo/": 204, "/ws/rooms/кухня": 204, "/ws/nothing/": 404}.items():
+        assert (await browser.options(page)).status_code == status
 
 
 async def test_http_on_a_path_of_no_websocket_gets_404_and_the_known(

@@ -1,40 +1,119 @@
-"""Who may use the HTTP API: whoever has the token; without one set, this machine alone."""
+"""Who may use the HTTP API and the operator's page.
+
+Whoever has the token, as a header or, once typed into the operator's page, as a cookie; whoever is
+logged in as staff; and, with no token set, this machine. What a browser sends by itself, a cookie,
+is not enough to change anything: Django's CSRF token must come with it.
+"""
 
 from __future__ import annotations
 
 import ipaddress
 import secrets
+from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest
+from django.core.signing import BadSignature, TimestampSigner
+from django.http import HttpRequest, HttpResponse
+from django.middleware.csrf import CsrfViewMiddleware
+from django.utils.crypto import salted_hmac
 
 from realtime.hosts import is_own_or_trusted_origin
 
 # Set by proxies: behind one, everybody seems to be this machine.
 PROXY_HEADERS = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
 
+COOKIE = "realtime_operator"
+SALT = "realtime.operator"
 
-def refusal(request: HttpRequest) -> tuple[int, str] | None:
-    """Status and sentence for a request that may not, None for one that may."""
+# Seconds for which the cookie counts: browsers that restore their tabs keep it for ever.
+COOKIE_AGE = 30 * 24 * 3600
+
+Refusal = tuple[int, str]
+
+
+def refusal(request: HttpRequest) -> Refusal | None:
+    """Status and sentence for a request that may not, None for one that may: by its headers."""
+    return _origin_refusal(request) or _headers_refusal(request)
+
+
+async def arefusal(request: HttpRequest) -> Refusal | None:
+    """The same, and who is refused by headers alone may still be let in by a cookie."""
+    refused = _headers_refusal(request)
+    if foreign := _origin_refusal(request):
+        return foreign
+    if refused is None:
+        return None
+    user = await _user(request)
+    if has_cookie(request) or _is_staff(user):
+        return _csrf_refusal(request)
+    if user is not None and user.is_authenticated:
+        return 403, "You are logged in, but not as staff: only staff may use this."
+    return refused
+
+
+async def visitor(request: HttpRequest) -> dict[str, Any]:
+    """What the header of every page wants to know: who it is, and whether to show the operator."""
+    return {
+        "user": await request.auser(),
+        "may_operate": await arefusal(request) is None,
+    }
+
+
+def is_token(text: str) -> bool:
+    """Compared in the same time however much of it is right. Without a token set, nothing is it."""
+    token: str = settings.REALTIME_API_TOKEN
+    same = secrets.compare_digest(text.strip().encode(errors="replace"), token.encode())
+    return bool(token) and same
+
+
+def give_cookie(request: HttpRequest, response: HttpResponse) -> None:
+    """For who has shown the token, until the browser is closed or the token changed."""
+    response.set_cookie(
+        COOKIE,
+        TimestampSigner(salt=SALT).sign(_digest()),
+        secure=request.is_secure(),
+        httponly=True,
+        samesite="Strict",
+    )
+
+
+def has_cookie(request: HttpRequest) -> bool:
+    try:
+        value = TimestampSigner(salt=SALT).unsign(
+            request.COOKIES.get(COOKIE, ""), max_age=COOKIE_AGE
+        )
+    except BadSignature:
+        return False
+    return bool(settings.REALTIME_API_TOKEN) and secrets.compare_digest(value, _digest())
+
+
+def _digest() -> str:
+    """Of the token: a cookie made for another one is worth nothing."""
+    return salted_hmac(SALT, settings.REALTIME_API_TOKEN, algorithm="sha256").hexdigest()
+
+
+def _origin_refusal(request: HttpRequest) -> Refusal | None:
     origin = request.headers.get("Origin")
     if origin is not None and not is_own_or_trusted_origin(origin, request.get_host()):
         return 403, "A page of another origin may not use this API: see CSRF_TRUSTED_ORIGINS."
+    return None
+
+
+def _headers_refusal(request: HttpRequest) -> Refusal | None:
     if settings.REALTIME_API_TOKEN:
         if _has_token(request):
             return None
-        return 401, "Send the header `Authorization: Bearer …` with REALTIME_API_TOKEN."
+        sentence = "Send the header `Authorization: Bearer …` with REALTIME_API_TOKEN"
+        return 401, f"{sentence}, or log in as staff."
     if _is_this_machine(request):
         return None
-    return 403, "Without REALTIME_API_TOKEN set, only this machine may use the API."
+    sentence = "Without REALTIME_API_TOKEN set, only this machine may use the API"
+    return 403, f"{sentence}, and who is logged in as staff."
 
 
 def _has_token(request: HttpRequest) -> bool:
-    """Compared in the same time however much of it is right."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    same = secrets.compare_digest(
-        token.strip().encode(errors="replace"), settings.REALTIME_API_TOKEN.encode()
-    )
-    return same and scheme.lower() == "bearer"
+    return is_token(token) and scheme.lower() == "bearer"
 
 
 def _is_this_machine(request: HttpRequest) -> bool:
@@ -44,3 +123,32 @@ def _is_this_machine(request: HttpRequest) -> bool:
         return ipaddress.ip_address(request.META.get("REMOTE_ADDR", "")).is_loopback
     except ValueError:
         return False
+
+
+async def _user(request: HttpRequest) -> Any:
+    """The visitor as Django knows them; None in a project without its accounts."""
+    return await request.auser() if hasattr(request, "auser") else None
+
+
+def _is_staff(user: Any) -> bool:
+    return bool(user and user.is_authenticated and user.is_active and getattr(user, "is_staff", 0))
+
+
+class _CsrfCheck(CsrfViewMiddleware):
+    """Django's check, for a view that is exempt from it and wants the reason as a sentence."""
+
+    def _reject(self, request: HttpRequest, reason: str) -> Any:
+        return reason
+
+
+def _csrf_refusal(request: HttpRequest) -> Refusal | None:
+    if request.method in ("GET", "HEAD", "OPTIONS"):
+        return None
+    if request.content_type != "application/json":  # a form of any page could be sent with cookies
+        return 415, "With a cookie, send JSON: `Content-Type: application/json`."
+    check = _CsrfCheck(lambda request: HttpResponse())
+    check.process_request(request)
+    reason: Any = check.process_view(request, lambda request: HttpResponse(), (), {})
+    if reason is None:
+        return None
+    return 403, f"With a cookie, send the header X-CSRFToken, as our pages do. ({reason})"

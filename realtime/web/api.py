@@ -11,7 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from functools import wraps
 from importlib import import_module
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 from django.conf import settings
@@ -27,11 +27,12 @@ from realtime.messages import decode as decode_message
 from realtime.names import NameRefused, room_name
 from realtime.publishing import publish
 from realtime.rooms import Full, Room
-from realtime.web.access import refusal
+from realtime.web.access import arefusal
 
 logger = logging.getLogger("realtime")
 
 View: TypeAlias = Callable[..., Awaitable[HttpResponseBase]]
+Shape = TypeVar("Shape", bound=Struct)
 
 
 class Post(Struct, forbid_unknown_fields=True):
@@ -53,7 +54,7 @@ class ApiError(Exception):
 def api(**methods: View) -> Any:
     """One address: the view of each method, access checked, refusals in words."""
 
-    @csrf_exempt  # no cookie counts here: access is the token's, or this machine's
+    @csrf_exempt  # who comes by a cookie is checked by arefusal()
     @never_cache
     @wraps(methods["GET"] if "GET" in methods else next(iter(methods.values())))
     async def view(request: HttpRequest, **kwargs: str) -> HttpResponseBase:
@@ -62,7 +63,7 @@ def api(**methods: View) -> Any:
             if handler is None:
                 detail = f"{request.method} is not for this address: use {', '.join(methods)}."
                 raise ApiError(405, "method", detail)
-            if refused := refusal(request):
+            if refused := await arefusal(request):
                 raise ApiError(refused[0], "access", refused[1])
             if "room" in kwargs:
                 kwargs["room"] = room_name(kwargs["room"])
@@ -78,13 +79,13 @@ def api(**methods: View) -> Any:
 async def rooms(request: HttpRequest) -> HttpResponse:
     """GET /api/rooms/: the rooms there are."""
     open_rooms = [room for room in serve_here().rooms.values() if "/" not in room.name]
-    return _json({"rooms": [_summary(room) for room in open_rooms]})
+    return reply({"rooms": [_summary(room) for room in open_rooms]})
 
 
 async def room(request: HttpRequest, room: str) -> HttpResponse:
     """GET /api/rooms/<room>/: who is in it."""
-    found = _room(room)
-    return _json({**_summary(found), "roster": found.roster.members()})
+    found = find_room(room)
+    return reply({**_summary(found), "roster": found.roster.members()})
 
 
 async def read_messages(request: HttpRequest, room: str) -> HttpResponse:
@@ -92,7 +93,7 @@ async def read_messages(request: HttpRequest, room: str) -> HttpResponse:
 
     The ETag is `epoch:offset`: a poller that sends it as If-None-Match gets 304 for nothing new.
     """
-    history, now = _room(room).history, serve_here().clock.time()
+    history, now = find_room(room).history, serve_here().clock.time()
     tag = f'"{history.epoch}:{history.offset}"'
     if request.headers.get("If-None-Match") == tag:
         return HttpResponse(status=304, headers={"ETag": tag})
@@ -107,19 +108,19 @@ async def read_messages(request: HttpRequest, room: str) -> HttpResponse:
         "recovered": recovered,
         "messages": [Raw(entry.text) for entry in entries],
     }
-    return _json(answer, headers={"ETag": tag})
+    return reply(answer, headers={"ETag": tag})
 
 
 async def post_message(request: HttpRequest, room: str) -> HttpResponse:
     """POST /api/rooms/<room>/messages/ {"data": …}: 201 and where it went."""
-    post = _post(request)
+    post = read(request, Post, example='{"data": "hi"}')
     to = None if post.to is UNSET else post.to
     try:
         receipt = publish(room, _checked(post.data), volatile=post.volatile, to=to)
     except Full as full:
         raise ApiError(503, "full", str(full)) from None
     assert receipt is not None
-    return _json({"offset": receipt.offset, "receivers": receipt.receivers}, status=201)
+    return reply({"offset": receipt.offset, "receivers": receipt.receivers}, status=201)
 
 
 async def metrics(request: HttpRequest) -> HttpResponse:
@@ -129,18 +130,22 @@ async def metrics(request: HttpRequest) -> HttpResponse:
     return HttpResponse(text, content_type)
 
 
-def _post(request: HttpRequest) -> Post:
+def read(request: HttpRequest, shape: type[Shape], *, example: str) -> Shape:
+    """The body as `shape`. Raises ApiError."""
     try:
-        return msgspec.json.decode(_body(request), type=Post)
+        return msgspec.json.decode(body_of(request), type=shape)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         detail, _, field = str(error).partition(" - at `$.")
-        example = 'Send an object such as {"data": "hi"}.'
         raise ApiError(
-            400, "bad_shape", f"{detail}. {example}", field.rstrip("`") or None
+            400,
+            "bad_shape",
+            f"{detail}. Send an object such as {example}.",
+            field.rstrip("`") or None,
         ) from None
 
 
-def _body(request: HttpRequest) -> bytes:
+def body_of(request: HttpRequest) -> bytes:
+    """Of bounded size. Raises ApiError."""
     limit = settings.REALTIME_MAX_MESSAGE_SIZE
     try:
         if len(request.body) <= limit:
@@ -160,7 +165,7 @@ def _checked(data: Raw) -> Any:
     return message.data
 
 
-def _room(name: str) -> Room:
+def find_room(name: str) -> Room:
     found = serve_here().rooms.get(name)
     if found is None:
         raise ApiError(404, "no_room", f"There is no room {name!r} now: nobody is in it.", "room")
@@ -185,7 +190,7 @@ def _whole_number(text: str, field: str) -> int:
     return int(text)
 
 
-def _json(
+def reply(
     content: Any, *, status: int = 200, headers: dict[str, str] | None = None
 ) -> HttpResponse:
     return HttpResponse(encode(content), "application/json", status, headers=headers)
@@ -198,4 +203,4 @@ def _refuse(error: ApiError, methods: dict[str, View]) -> HttpResponse:
     headers = {"Allow": ", ".join(methods)} if error.status == 405 else {}
     if error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    return _json({"error": content}, status=error.status, headers=headers)
+    return reply({"error": content}, status=error.status, headers=headers)

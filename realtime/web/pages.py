@@ -14,6 +14,7 @@ from django.views.decorators.http import require_safe
 
 from realtime.identity import DEVICE_COOKIE, SALT, new_device
 from realtime.names import NameRefused, room_name
+from realtime.web.access import visitor
 from realtime.web.addresses import lan_addresses, listening
 
 YEAR = 365 * 24 * 3600  # seconds
@@ -42,11 +43,11 @@ async def board(request: HttpRequest, name: str) -> HttpResponse:
 async def _page(
     request: HttpRequest, template: str, name: str, context: dict[str, Any]
 ) -> HttpResponse:
-    user = await request.auser()
+    context |= await visitor(request)
     try:
-        context |= {"room": room_name(name), "user": user}
+        context["room"] = room_name(name)
     except NameRefused as refused:
-        context = {"title": "No room has this name", "sentence": refused, "user": user}
+        context |= {"title": "No room has this name", "sentence": refused}
         return render(request, "realtime/error.html", context, status=404)
     response = render(request, template, context)
     _recognise(request, response)

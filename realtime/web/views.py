@@ -12,6 +12,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
 from realtime.routing import readable_paths, served
+from realtime.web.access import visitor
 from realtime.web.addresses import lan_addresses, listening
 
 logger = logging.getLogger("realtime")
@@ -27,7 +28,7 @@ async def home(request: HttpRequest) -> HttpResponse:
     context = {
         "urls": [f"{request.scheme}://{address}:{port}/" for address in addresses],
         "sockets": readable_paths(served()),
-        "user": await request.auser(),
+        **await visitor(request),
     }
     return render(request, "realtime/home.html", context)
 
@@ -36,14 +37,20 @@ async def home(request: HttpRequest) -> HttpResponse:
 @never_cache
 async def echo(request: HttpRequest) -> HttpResponse:
     """Type, and see it come back."""
-    return render(request, "realtime/echo.html", {"user": await request.auser()})
+    return render(request, "realtime/echo.html", await visitor(request))
 
 
 @csrf_exempt
 async def upgrade_required(request: HttpRequest) -> HttpResponse:
-    """HTTP on a path for WebSockets. The client also asks so before each new try to connect."""
+    """HTTP on a path for WebSockets.
+
+    The client asks by OPTIONS, before each new try to connect, whether the server is back. That is
+    answered as a success, for every other answer is a red line in the browser's console.
+    """
     path = request.path.lstrip("/")
     if any(pattern.pattern.match(path) for pattern in served()):
+        if request.method == "OPTIONS":
+            return HttpResponse(status=204, headers={"Allow": "GET, OPTIONS"})
         sentence = "This path speaks WebSocket: open it with new WebSocket(…), not as a page.\n"
         status, headers = 426, {"Upgrade": "websocket", "Connection": "Upgrade"}
     else:

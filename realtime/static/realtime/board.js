@@ -1,12 +1,14 @@
 // The board of a room, for a screen on a wall: the latest data, large, for months.
 // Each key of an object has a tile; a number, a text or a list is one of its own.
 // @ts-check
-import { join } from "./realtime.js";
+import { isFinal, join } from "./realtime.js";
+import { obey } from "./screen.js";
 
 const VALUES = 60; // of a sparkline
 const TILES = 24; // the one that was silent longest gives way
 const IDLE_MS = 3000; // until the pointer hides
-const HOUR = 3_600_000;
+const HOUR = 3_600_000; // ms
+const NIGHT = 3; // the hour, by this machine's clock, in which a page that ran all day is loaded anew
 const SVG = "http://www.w3.org/2000/svg";
 
 /** @typedef {{label: string, value: any, values: number[], at: number, node: HTMLElement}} Tile at: performance.now(), NaN when unknown */
@@ -23,6 +25,7 @@ let lostAt = performance.now(); // 0 while connected
 
 const name = new URLSearchParams(location.search).get("name") ?? undefined;
 const room = join(body.dataset.room ?? "", { history: VALUES, reload: true, name });
+obey(room);
 
 room.on("message", ({ data, name, at, replayed }) => {
   const when = performance.now() - (replayed ? age(at) : 0);
@@ -151,15 +154,19 @@ function arrange() {
 
 /** Once a second: ages, and how long we have been offline. */
 function tick() {
-  const { state, reason } = room.status;
-  const away = span(performance.now() - lostAt);
-  write(element("badge"), !lostAt ? "Live" : state === "closed" ? `Closed: ${reason}` : room.id ? `Offline for ${away}` : "Connecting …");
+  write(element("badge"), lostAt ? whyNot() : "Live");
   for (const { node, at } of tiles.values()) {
     const time = /** @type {HTMLElement | null} */ (node.querySelector(".age"));
     if (time) write(time, Number.isNaN(at) ? "" : span(performance.now() - at, "now", " ago"));
   }
 }
 setInterval(tick, 1000);
+
+function whyNot() {
+  const { code = 0, reason } = room.status;
+  if (isFinal(code)) return `Refused: ${reason}`; // asked again about each minute
+  return room.id ? `Offline for ${span(performance.now() - lostAt)}` : "Connecting …";
+}
 
 /** @param {HTMLElement} node @param {string} text */
 function write(node, text) {
@@ -177,6 +184,16 @@ function span(ms, now = "0 s", suffix = "") {
 // --- The screen ---
 
 addEventListener("resize", arrange);
+
+// A browser that runs for months gathers what it never frees. Each screen has a minute of its own,
+// so that not all come at once; and none goes into an error page, from which it would not return.
+const minute = Math.floor(Math.random() * 60);
+setInterval(async () => {
+  const time = new Date();
+  if (performance.now() < 12 * HOUR || time.getHours() !== NIGHT || time.getMinutes() < minute) return;
+  const isThere = await fetch(location.href, { cache: "no-store" }).then(({ ok }) => ok, () => false);
+  if (isThere) location.reload();
+}, 60_000);
 
 let idle = 0;
 function stir() {

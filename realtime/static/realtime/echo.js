@@ -25,11 +25,11 @@ function connect() {
   sent = [];
   current.onopen = () => { tries = 0; show("open", "Connected"); };
   current.onmessage = ({ data }) => { if (socket === current) echoed(data); };
-  current.onclose = ({ code, reason }) => { if (socket === current) closed(code, reason); };
+  current.onclose = ({ code, reason }) => { if (socket === current) ended(code, reason); };
 }
 
 /** @param {number} code @param {string} reason */
-function closed(code, reason) {
+function ended(code, reason) {
   const why = reason ? `: ${reason}` : ` (${code})`;
   if (code >= 4400 && code < 4500) {
     show("closed", `Closed for good${why}`);

@@ -7,16 +7,17 @@
 /** @typedef {{id: string, name: string, connections: number, state: Record<string, any>, away: boolean}} Member */
 /** @typedef {Map<string, Member>} Members */
 /** @typedef {{name?: string, url?: string, history?: number, reload?: boolean}} Options
- * history: recent messages wanted; reload: a kiosk's page, loaded again for a new build */
+ * history: recent messages wanted; reload: for screens: on a new build, and nothing is final */
 
-const PATIENCE = 10_000; // ms for a try to connect, or an answer
+const PATIENCE = 10_000; // ms for an answer
 const PROBE = 3000; // ms when in doubt
 const STABLE = 5000; // ms until a connection counts
+const SLOW = [30_000, 90_000]; // ms until a refused screen asks again
 const BOUND = 100; // unacknowledged messages; one more is refused
 const WINDOW = 16; // of them under way; so many refusals end no connection
 
 const now = () => performance.now();
-// No randomUUID() on plain http. Tabs are one member, which uses a `ref` once.
+// Plain http has no randomUUID().
 const page = crypto.getRandomValues(new Uint32Array(3)).join("-");
 let refs = 0;
 
@@ -29,14 +30,14 @@ export const isFinal = (code) => code >= 4400 && code < 4500;
 export const delay = (tries, [least, most], chance = Math.random()) =>
   tries ? 200 + chance * Math.min(10_000, 500 * 2 ** tries) : least + chance * (most - least);
 
-/** @param {any} seen @param {any} welcome @returns {any[]} */
+/** @param {any} seen @param {{epoch: string, messages: any[]}} welcome */
 export const unseen = (seen, { epoch, messages }) =>
-  messages.filter((/** @type {any} */ { offset }) => epoch !== seen.epoch || offset > seen.offset);
+  messages.filter(({ offset }) => epoch !== seen.epoch || offset > seen.offset);
 
 /** @param {Member[]} members @returns {Members} */
 export const byId = (members) => new Map(members.map((member) => [member.id, member]));
 
-/** A presence may repeat what is known. @param {Members} members @param {{joins: Member[], updates: Member[], leaves: string[]}} presence */
+/** @param {Members} members @param {{joins: Member[], updates: Member[], leaves: string[]}} presence */
 export function patched(members, { joins, updates, leaves }) {
   const next = new Map([...members, ...byId(joins), ...byId(updates)]);
   for (const id of leaves) next.delete(id);
@@ -108,14 +109,14 @@ class Room extends EventTarget {
     };
     for (const type of ["online", "offline", "focus", "pageshow"]) addEventListener(type, wake, this.#life);
     for (const type of ["visibilitychange", "resume"]) document.addEventListener(type, wake, this.#life);
-    addEventListener("pagehide", () => this.#drop(), this.#life); // the browser closes the socket, as for a reload
+    addEventListener("pagehide", () => this.#drop(), this.#life); // the browser closes the socket
     this.#open();
   }
 
   get members() { return [...this.#members.values()]; }
   get me() { return this.#members.get(this.id); }
 
-  /** Returns what ends it; so does `options.signal`.
+  /** Returns what ends it.
    * @param {string} type @param {(detail: any) => void} listener @param {AddEventListenerOptions} [options] */
   on(type, listener, options) {
     const heard = (/** @type {any} */ event) => listener(event.detail);
@@ -154,9 +155,8 @@ class Room extends EventTarget {
   rename(name) {
     this.options.name = name;
     const old = this.#up;
-    if (!old) return;
-    this.on("welcome", () => old.close(1000), { once: true });
-    this.#open();
+    this.on("welcome", () => (old ? old.close(1000) : same(name, this.options.name) || this.rename(name)), { once: true });
+    if (old) this.#open();
   }
 
   leave() {
@@ -168,15 +168,17 @@ class Room extends EventTarget {
     this.#drop();
     const on = (this.#attempt = new AbortController());
     this.#opened = now();
-    this.#timer = setTimeout(() => this.#lost("no answer in time"), PATIENCE);
+    const mute = () => this.#lost("the server does not answer");
+    // At first not for long: the browser may have kept a dead connection.
+    this.#timer = setTimeout(mute, Math.min(PATIENCE, PROBE * (this.#tries || 9)));
     const { name, history, url = `/ws/rooms/${encodeURIComponent(this.room)}/` } = this.options;
     const address = new URL(url, location.href.replace(/^http/, "ws"));
     const query = { name, history, client: client(), ...(this.#seen.epoch && this.#seen) };
-    for (const [key, value] of Object.entries(query)) if (value != null) address.searchParams.set(key, `${value}`);
+    for (const [key, value] of Object.entries(query)) if (value != null) address.searchParams.set(key, value);
     // A WebSocket that fails makes Firefox hold back the next for up to a minute: ask by HTTP first.
-    const up = !this.#tries || (await answer(address.href.replace(/^ws/, "http"), on.signal)) < 502;
+    const asked = this.#tries && (await answer(address.href.replace(/^ws/, "http"), { method: "OPTIONS", signal: on.signal }));
     if (on.signal.aborted) return;
-    if (!up) return this.#lost("the server does not answer");
+    if (asked > 501) return mute();
     const socket = (this.#socket = new WebSocket(address));
     socket.addEventListener("message", ({ data }) => this.#hear(JSON.parse(data)), on);
     socket.addEventListener("close", ({ code, reason }) => this.#lost(this.#bye || reason || "the connection broke", code), on);
@@ -194,10 +196,11 @@ class Room extends EventTarget {
 
   /** @param {string} reason */
   #lost(reason, code = 1006) {
-    if (isFinal(code)) return this.#end(code, reason);
+    const refused = isFinal(code);
+    if (refused && !this.options.reload) return this.#end(code, reason);
     this.#socket?.close();
     this.#drop();
-    const retryIn = delay(this.#tries++, this.#spread);
+    const retryIn = refused ? delay(0, SLOW) : delay(this.#tries++, this.#spread);
     this.#timer = setTimeout(() => this.#open(), retryIn);
     this.#emit("status", (this.status = { state: this.id ? "reconnecting" : "connecting", code, reason, retryIn }));
   }
@@ -212,11 +215,12 @@ class Room extends EventTarget {
     this.#calls.clear();
   }
 
-  /** Something happened; but a connection that lives is never ended. */
+  /** A connection that lives is never ended. */
   #wake() {
     if (this.#up) this.#doubt();
     else if (this.status.state !== "closed" && now() - this.#opened > 2000) {
       this.#tries = 1;
+      this.#socket?.close();
       this.#open();
     }
   }
@@ -233,7 +237,7 @@ class Room extends EventTarget {
     let [wall, mono] = [Date.now(), now()];
     this.#watchdog = setInterval(() => {
       const passed = now() - mono;
-      const jumped = Math.abs(Date.now() - wall - passed) > 4000; // it slept, or the clock was set
+      const jumped = Math.abs(Date.now() - wall - passed) > 4000; // asleep, or set
       [wall, mono] = [Date.now(), now()];
       const silent = mono - this.#heard > heartbeat * 2500;
       if (jumped || (silent && passed > every + 2000)) this.#doubt();
@@ -293,7 +297,7 @@ class Room extends EventTarget {
   /** @param {Members} members @param {any} frame */
   #roster(members, { seq, count }) {
     const differences = Object.entries(changes(this.#members, members));
-    // I am one of them, unless the server tells only how many: then nobody came or went.
+    // None: the server tells only how many.
     const named = this.#members.size && members.size;
     [this.#members, this.#seq] = [members, seq];
     this.options.name = this.me?.name ?? this.options.name;
@@ -302,7 +306,7 @@ class Room extends EventTarget {
     if (named) for (const [type, some] of differences) for (const member of some) this.#emit(type, member);
   }
 
-  /** In order, and after a return one by one: the server takes only so many a second. */
+  /** After a return one by one: the server takes only so many a second. */
   #flush() {
     if (!this.#calls.size) this.#slow = false;
     let free = this.#slow ? 1 : WINDOW;
@@ -332,8 +336,8 @@ class Room extends EventTarget {
   #emit(type, detail) { this.dispatchEvent(new CustomEvent(type, { detail })); }
 }
 
-/** HTTP status. @param {string} url @param {AbortSignal} [signal] */
-const answer = (url, signal) => fetch(url, { cache: "no-store", signal }).then(({ status }) => status, () => Infinity);
+/** HTTP status. @param {string} url @param {RequestInit} [options] */
+const answer = (url, options) => fetch(url, { cache: "no-store", ...options }).then(({ status }) => status, () => Infinity);
 
 /** Who we are without a cookie. */
 function client() {

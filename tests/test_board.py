@@ -1,0 +1,38 @@
+"""The board's script over nights and refusals: what a screen does when nobody is near."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from playwright.async_api import BrowserContext, expect
+
+from tests.test_client import browser, context, process  # noqa: F401 (fixtures)
+from tests.test_pages import pytestmark  # noqa: F401 (marks this module)
+
+# Any day without a change of the clocks.
+EVENING = datetime(2026, 3, 3, 22, 0)
+
+
+async def test_a_board_that_ran_all_day_is_loaded_anew_at_night(context: BrowserContext) -> None:  # noqa: F811
+    page = await context.new_page()
+    await page.clock.install(time=EVENING.replace(hour=1))
+    await page.goto("/board/night/")
+    await expect(page.get_by_role("status")).to_have_text("Live")
+    await page.evaluate("window.before = true")
+    await page.clock.fast_forward("02:59:30")  # too young to be loaded anew
+    await page.clock.fast_forward("20:59:00")
+    assert await page.evaluate("window.before")
+    async with page.expect_event("load"):
+        await page.clock.fast_forward("03:01:00")
+
+
+async def test_no_board_is_loaded_into_an_error_page(context: BrowserContext) -> None:  # noqa: F811
+    page = await context.new_page()
+    await page.clock.install(time=EVENING)
+    await page.goto("/board/night/")
+    await expect(page.get_by_role("status")).to_have_text("Live")
+    await page.evaluate("window.before = true")
+    await context.route("**/board/**", lambda route: route.fulfill(status=502))
+    async with page.expect_request("**/board/night/"):
+        await page.clock.fast_forward("29:59:00")
+    assert await page.evaluate("window.before")

@@ -128,7 +128,7 @@ _ALL = (
     Mistake(
         "as-asgi",
         PROBLEM,
-        "TypeError: ChatConsumer() takes no arguments",
+        "TypeError: object ChatConsumer can't be used in 'await' expression",
         "A route leads to the consumer's class, and not to an application of it.",
         'Write re_path(r"^ws/chat/?$", ChatConsumer.as_asgi()).',
     ),

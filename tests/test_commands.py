@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from tests.processes import ROOT, Process
+from tests.processes import ROOT, Process, running
 
 Start = Callable[..., Process]
 
@@ -37,7 +39,7 @@ def test_what_is_published_is_in_the_room(port: int) -> None:
     done = command(port, "publish", "Küche 🍕", '{"temp": 21.5}')
     assert (done.returncode, done.stdout) == (0, "1 published, 0 listening\n")
     done = command(port, "publish", "Küche 🍕", "-", stdin='1\n\n"two"\n')
-    assert done.stdout == "1 published, 0 listening\n2 published, 0 listening\n"
+    assert (done.returncode, done.stdout) == (0, "2 published, 0 listening\n")
     listed = command(port, "rooms").stdout.splitlines()
     assert listed[0].split() == ["room", "members", "connections", "messages"]
     assert listed[1].split() == ["Küche", "🍕", "0", "0", "3"]
@@ -45,7 +47,7 @@ def test_what_is_published_is_in_the_room(port: int) -> None:
 
 def test_what_cannot_be_published_is_said_in_a_sentence(port: int) -> None:
     for arguments, words in {
-        ("kitchen", "{nope"): "Line 1 is not JSON",
+        ("kitchen", "{nope"): "This is not JSON: '{nope'",
         ("x" * 65, "1"): "64",
     }.items():
         done = command(port, "publish", *arguments)
@@ -61,3 +63,25 @@ def test_without_a_server_the_commands_say_where_they_looked() -> None:
         assert "No answer from http://127.0.0.1:1/" in done.stderr
         assert "REALTIME_URL" in done.stderr
         assert "Traceback" not in done.stderr
+
+
+def test_a_bad_line_ends_a_pipe_and_what_was_published_before_it_is_said(port: int) -> None:
+    done = command(port, "publish", "kitchen", "-", stdin="1\n2\nnope\n4\n")
+    assert (done.returncode, done.stdout) == (1, "2 published, 0 listening\n")
+    assert "Line 3 is not JSON: 'nope'" in done.stderr
+    assert "Published before it: 2; after it nothing." in done.stderr
+    listed = command(port, "rooms").stdout.splitlines()
+    assert listed[1].split() == ["kitchen", "0", "0", "2"]
+    assert "Traceback" not in done.stderr
+
+
+def test_a_pipe_of_a_thousand_lines_uses_one_connection(tmp_path: Path) -> None:
+    server = ("-m", "uvicorn", "app:application", "--port", "{port}", "--access-log")
+    with running(*server, folder=tmp_path) as process:
+        lines = "".join(f"{number}\n" for number in range(1000))
+        done = command(process.port, "publish", "kitchen", "-", stdin=lines)
+        assert done.stdout == "1000 published, 0 listening\n"
+        peers = re.findall(r"127.0.0.1:(\d+) - \"POST /api", process.said())
+    assert len(peers) == 1000
+    # It is opened anew only where this machine stood still for two seconds.
+    assert len(set(peers)) < 10

@@ -9,7 +9,11 @@ from urllib.parse import quote
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from realtime.management.server import ask
+from realtime.management.server import Server
+from realtime.management.terminal import quiet_end
+
+# Of a bad line that is shown.
+LINE = 60
 
 
 class Command(BaseCommand):
@@ -24,28 +28,46 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, room: str, volatile: bool, **options: Any) -> None:
-        lines = sys.stdin if options["json"] == "-" else [options["json"]]
-        count = 0
+        self._server, self._volatile = Server(), volatile
+        self._path = f"/api/rooms/{quote(room, safe='')}/messages/"
+        self._done, self._listening = 0, 0
+        with quiet_end():
+            try:
+                self._publish_all(options["json"])
+            finally:
+                self._show_end()
+
+    def _publish_all(self, text: str) -> None:
+        # Bytes, for Python knows by itself which UTF a line of JSON is in.
+        lines = sys.stdin.buffer if text == "-" else [text.encode(errors="surrogateescape")]
         for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            receipt = self._publish(room, line, number, volatile)
-            count += 1
-            self._show(f"{count} published, {receipt['receivers']} listening")
-        if count and self.stdout.isatty():
-            self.stdout.write("")
+            if line.strip():
+                self._publish(line, f"Line {number}" if text == "-" else "This")
+                self._show_progress()
 
-    def _publish(self, room: str, line: str, number: int, volatile: bool) -> Any:
+    def _publish(self, line: bytes, what: str) -> None:
         try:
-            data = json.loads(line)
+            body = {"data": json.loads(line), "volatile": self._volatile}
         except ValueError as error:
-            raise CommandError(f"Line {number} is not JSON: {error}") from None
-        path = f"/api/rooms/{quote(room, safe='')}/messages/"
-        return ask(path, {"data": data, "volatile": volatile})
+            start = repr(line.strip().decode(errors="replace")[:LINE])
+            raise CommandError(f"{what} is not JSON: {start} ({error}).{self._rest()}") from None
+        try:
+            receipt = self._server.post(self._path, body)
+        except CommandError as error:
+            raise CommandError(f"{what}: {error}{self._rest()}") from None
+        self._done, self._listening = self._done + 1, receipt["receivers"]
 
-    def _show(self, text: str) -> None:
-        """A line, which on a terminal is written over by the next."""
+    def _rest(self) -> str:
+        return f" Published before it: {self._done}; after it nothing." if self._done else ""
+
+    def _show_progress(self) -> None:
         if self.stdout.isatty():
-            self.stdout.write(f"\r{text}", ending="")
-        else:
-            self.stdout.write(text)
+            self.stdout.write(f"\r{self._so_far()}", ending="")
+            self.stdout.flush()
+
+    def _show_end(self) -> None:
+        if self._done:
+            self.stdout.write("" if self.stdout.isatty() else self._so_far())
+
+    def _so_far(self) -> str:
+        return f"{self._done} published, {self._listening} listening"

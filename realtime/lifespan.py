@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from realtime import one_process
+from realtime.descriptors import ask_for_enough, complain_once
 from realtime.hub import serve_here
+from realtime.patience import limit_requests
 from realtime.stopping import stop_in_time, uvicorn_server
 from realtime.workarounds import mend_uvicorn
 
@@ -22,6 +24,9 @@ class Lifespan:
                     return
                 serve_here()
                 mend_uvicorn()
+                limit_requests()
+                ask_for_enough()
+                complain_once()
                 stop_in_time()
                 await send({"type": "lifespan.startup.complete"})
             else:

@@ -17,6 +17,7 @@ from django.urls import include, path
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings")
 http = get_asgi_application()  # before the imports below: it loads the settings and the apps
 
+from realtime.bodies import BodyLimit  # noqa: E402
 from realtime.hosts import HostGuard  # noqa: E402
 from realtime.lifespan import Lifespan  # noqa: E402
 from realtime.routing import websocket_router  # noqa: E402
@@ -33,7 +34,7 @@ websocket_urlpatterns = [
 
 application = ProtocolTypeRouter(
     {
-        "http": HostGuard(http),
+        "http": HostGuard(BodyLimit(http)),
         "websocket": HostGuard(AuthMiddlewareStack(websocket_router(websocket_urlpatterns))),
         "lifespan": Lifespan(),
     }

@@ -155,6 +155,12 @@ REALTIME_PORT = env("REALTIME_PORT", 8000, low=0, high=65_535)
 # Largest message from a browser, in bytes; more is closed with 1009. As Centrifugo's.
 REALTIME_MAX_MESSAGE_SIZE = env("REALTIME_MAX_MESSAGE_SIZE", 65_536, low=1, high=16_777_216)
 
+# Largest body of an HTTP request, in bytes; more is answered with 413. Django keeps a body on disk
+# before it asks what it is for.
+REALTIME_MAX_BODY_SIZE = env(
+    "REALTIME_MAX_BODY_SIZE", 33_554_432, low=65_536, high=1_099_511_627_776
+)
+
 # Messages per second that one connection may send for long, and how many at once. Fast typing
 # with a cursor stays below it; a runaway loop does not.
 REALTIME_RATE_LIMIT = env("REALTIME_RATE_LIMIT", 20.0, low=0.01, high=1_000_000)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from realtime import one_process, phase
+from realtime.descriptors import ask_for_enough, complain_once
 from realtime.hub import serve_here
 from realtime.keeper import keep
+from realtime.patience import limit_requests
 from realtime.phase import Phase
 from realtime.stopping import stop_in_time, uvicorn_server
 from realtime.workarounds import mend_uvicorn
@@ -26,6 +28,9 @@ class Lifespan:
                     return
                 hub = serve_here()
                 mend_uvicorn()
+                limit_requests()
+                ask_for_enough()
+                complain_once()
                 stop_in_time()
                 keeper = await keep(hub)
                 phase.enter(Phase.SERVING)

@@ -105,6 +105,17 @@ class Room:
         if self._heartbeat is None:
             self._heartbeat = self._later(settings.REALTIME_HEARTBEAT, self._beat)
 
+    def known_to(self, arrival: Arrival) -> int | None:
+        """The offset up to which who comes back has everything, None for who is new.
+
+        What it knows of an earlier room of this name, or of the server before its restart, it
+        does not know of this one.
+        """
+        if arrival.resume is None:
+            return None
+        epoch, offset = arrival.resume
+        return offset if epoch == self.history.epoch else 0
+
     def leave(self, seat: Seat, departure: Departure) -> None:
         """A connection is gone, or will be. Doing it twice does nothing."""
         if self.seats.pop(seat.channel_name, None) is not None:

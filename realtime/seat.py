@@ -135,7 +135,7 @@ class SeatedConsumer(AsyncWebsocketConsumer):
             return  # the peer has gone while `authorize()` took its time
         room = serve_here().room(name)
         room.enter(self, replace(arrival, name=user_name(self.scope) or arrival.name))
-        self.room, self.resumed_at = room, arrival.resume[1] if arrival.resume else None
+        self.room, self.resumed_at = room, room.known_to(arrival)
         await asyncio.sleep(0)  # it is welcomed at the end of this tick
         for problem in arrival.problems:
             self.refuse(problem)

@@ -4,7 +4,7 @@
   127.0.0.1, more than 128 headers, a body) that library refuses, but uvicorn never sends the
   refusal: the browser says "connecting" for ever.
 - Text that is not UTF-8 with a close frame right behind it ends in a traceback.
-- So does a broken frame that comes before the handshake has been answered.
+- So do frames that come before the handshake has been answered: they wait for it.
 - A peer that answers no ping is closed, and the closing waits for it to read what it was sent.
 
 A version that has become different inside is left as it is.
@@ -22,6 +22,9 @@ logger = logging.getLogger("realtime")
 
 # As long as what HTTP takes on the same port.
 LONGEST_LINE = 65_536
+
+# Bytes that a peer may send before the answer to its handshake.
+MOST_EARLY = 65_536
 
 # Seconds for a peer that answered no ping to be told so.
 LAST_WORD = 1.0
@@ -65,17 +68,34 @@ def _mend_handshakes_and_text(protocol_class: Any) -> None:
 
 
 def _mend_early_frames(protocol_class: Any) -> None:
-    original = getattr(protocol_class, "handle_parser_exception", None)
-    if original is None:
+    """RFC 6455 has a client wait for the answer (section 4.1); one that does not is heard after it.
+
+    uvicorn would answer a frame before the handshake, and then fail at it.
+    """
+    hear = getattr(protocol_class, "data_received", None)
+    begin = getattr(protocol_class, "start_keepalive", None)  # called when it is answered
+    if hear is None or begin is None:
         return
 
-    def handle_parser_exception(protocol: Any) -> None:
-        if protocol.conn.close_sent is None:
-            _send_and_close(protocol)  # no frame may go out before the handshake's answer
+    def data_received(protocol: Any, data: bytes) -> None:
+        if protocol.handshake_initiated and not protocol.handshake_complete:
+            _hold(protocol, data)
         else:
-            original(protocol)
+            hear(protocol, data)
 
-    protocol_class.handle_parser_exception = handle_parser_exception
+    def start_keepalive(protocol: Any) -> None:
+        begin(protocol)
+        if early := vars(protocol).pop("realtime_early", b""):
+            hear(protocol, early)
+
+    protocol_class.data_received = data_received
+    protocol_class.start_keepalive = start_keepalive
+
+
+def _hold(protocol: Any, data: bytes) -> None:
+    protocol.realtime_early = getattr(protocol, "realtime_early", b"") + data
+    if len(protocol.realtime_early) > MOST_EARLY:
+        protocol.transport.abort()
 
 
 def _mend_missed_pings(protocol_class: Any) -> None:

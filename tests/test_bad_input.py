@@ -266,7 +266,7 @@ def mutated(data: bytes, chance: random.Random) -> bytes:
     """`data` with a few bytes changed, put in, or taken out."""
     text = bytearray(data)
     for _ in range(chance.randrange(1, 6)):
-        place = chance.randrange(len(text))
+        place = chance.randrange(len(text) or 1)
         new = bytes(chance.choices(b"\x00\r\n %:;,/?#[]@\xff\x80a0", k=chance.randrange(3)))
         text[place : place + chance.randrange(3)] = new
     return bytes(text)

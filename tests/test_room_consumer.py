@@ -226,6 +226,21 @@ async def test_or_when_its_successor_has_gone_again(server: ServerAddress) -> No
         assert (await lost.next("ack"))["offset"] == 1
 
 
+async def test_a_repetition_is_known_by_who_knows_only_an_earlier_room_of_the_name(
+    server: ServerAddress,
+) -> None:
+    """As after a restart, when the network fails before the welcome was read, and once more."""
+    before = {"client": "c", "epoch": "before-the-restart", "offset": 100}
+    async with joined(server) as witness:
+        async with opened(room_url(server, "kitchen", **before)) as client:
+            await client.send("message", data="once", ref=1)
+            await witness.next("message")
+            client.vanish()
+        async with opened(room_url(server, "kitchen", **before)) as client:
+            await client.send("message", data="once", ref=1)
+            assert (await client.next("ack"))["offset"] == 1
+
+
 async def test_a_repetition_is_known_though_another_tab_has_used_its_number(
     server: ServerAddress,
 ) -> None:

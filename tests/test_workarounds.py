@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -11,8 +13,10 @@ from uvicorn.protocols.websockets import websockets_sansio_impl
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from realtime import workarounds
+from realtime.consumers import EchoConsumer
 from realtime.testing import ServerAddress, serving
 from realtime.workarounds import mend_uvicorn
+from tests.peers import until
 from tests.raw import CLOSE, frame, talk, upgrade
 
 
@@ -49,29 +53,60 @@ async def test_what_is_not_utf8_with_a_close_behind_it_is_closed(server: ServerA
     assert answer.close_code == 1000
 
 
-async def test_a_broken_frame_before_the_handshake_is_answered_ends_the_connection() -> None:
-    asked = asyncio.Event()
-    ended = asyncio.Event()
+@contextlib.asynccontextmanager
+async def hasty_peer(early: bytes) -> AsyncIterator[asyncio.StreamReader]:
+    """It sends frames before its handshake has been answered by the echo."""
+    may_answer = asyncio.Event()
     failures: list[dict[str, Any]] = []
+    echo = EchoConsumer.as_asgi()
 
     async def application(scope: Any, receive: Any, send: Any) -> None:
-        await receive()
-        asked.set()
-        assert (await receive())["type"] == "websocket.disconnect"
-        ended.set()
+        await may_answer.wait()
+        await echo(scope, receive, send)
 
     mend_uvicorn()
     asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
     async with serving(application, lifespan="off") as server:
         reader, writer = await asyncio.open_connection(server.host, server.port)
         writer.write(upgrade())
-        await asked.wait()
-        writer.write(frame(3, b"no such opcode"))
-        assert await reader.read() == b""
-        await ended.wait()
+        connections: Any = server.server.server_state.connections
+        await until(lambda: any(hasattr(each, "start_keepalive") for each in connections))
+        writer.write(early)
+        await until(
+            lambda: not connections or any(hasattr(each, "realtime_early") for each in connections)
+        )
+        may_answer.set()
+        yield reader
         writer.close()
-        await writer.wait_closed()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
     assert failures == []
+
+
+async def test_frames_that_come_before_the_answer_to_the_handshake_are_heard_after_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with hasty_peer(frame(1, b"hi")) as reader:
+        answer = await reader.readuntil(b"\r\n\r\n\x81\x02hi")
+    assert answer.startswith(b"HTTP/1.1 101")
+    assert [record for record in caplog.records if record.exc_info] == []
+
+
+async def test_a_broken_frame_before_the_answer_to_the_handshake_gets_its_close_code(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with hasty_peer(frame(3, b"no such opcode")) as reader:
+        answer = await reader.read()
+    assert answer.startswith(b"HTTP/1.1 101")
+    assert b"\x88" in answer
+    assert (1002).to_bytes(2, "big") in answer
+    assert [record for record in caplog.records if record.exc_info] == []
+
+
+async def test_who_sends_without_end_before_the_answer_is_cut() -> None:
+    async with hasty_peer(frame(2, bytes(70_000))) as reader:
+        with contextlib.suppress(ConnectionError):
+            assert await reader.read() == b""
 
 
 async def test_a_peer_that_answers_no_ping_is_cut_whatever_it_has_not_read(

@@ -61,7 +61,7 @@ class LocalHub(Hub):
         seat = LocalSeat(self, self.room(room), member, view or View())
         self.seats[seat.channel_name] = seat
         seat.room.enter(seat, Arrival(**arrival))
-        seat.resumed_at = arrival["resume"][1] if arrival.get("resume") else None
+        seat.resumed_at = seat.room.known_to(Arrival(**arrival))
         return seat
 
 

@@ -43,6 +43,7 @@ INSTALLED_APPS = [
     "servestatic",
     "channels",
     "realtime",
+    "examples",
 ]
 
 MIDDLEWARE = [

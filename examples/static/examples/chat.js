@@ -19,7 +19,7 @@ room.on("members", (members) => {
 });
 
 room.on("message", ({ name, data }) => {
-  const line = document.createElement("li");
+  const line = document.createElement("p");
   line.textContent = `${name || "Server"}: ${data?.text ?? JSON.stringify(data)}`; // never as HTML
   $("lines").append(line);
   if ($("lines").childElementCount > 50) $("lines").firstElementChild.remove();

@@ -21,7 +21,7 @@ function show(name, value, [least, most, unit]) {
   const text = value.toFixed(1) + unit;
   gauge.querySelector(".value").textContent = text;
   gauge.querySelector(".arc").style.strokeDasharray = `${(100 * (value - least)) / (most - least)} 200`;
-  gauge.setAttribute("aria-valuenow", value);
+  gauge.setAttribute("aria-valuenow", value.toFixed(1));
   gauge.setAttribute("aria-valuetext", text);
 }
 

@@ -11,8 +11,14 @@ from urllib.parse import urlsplit
 import pytest
 import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
-from playwright.async_api import expect as expect
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    async_playwright,
+    expect,
+)
 
 from tests.processes import Process, free_port, run, running
 from tests.test_pages import CHROMIUM, COMMAND, CONTRAST, FLAGS, pytestmark  # noqa: F401

@@ -9,6 +9,7 @@ import re
 import shutil
 import threading
 from collections.abc import AsyncIterator
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -152,17 +153,19 @@ async def test_of_many_who_buzz_at_once_one_is_first(server: ServerAddress) -> N
 
 
 async def test_only_the_host_starts_a_new_round(server: ServerAddress) -> None:
-    async with visiting(server, "buzzer/host", "Bob") as bob:
-        async with visiting(server, "buzzer/host", "Eve") as eve:
-            await eve.ask("buzz", "message")
-            assert (await eve.ask("reset", "error"))["code"] == "forbidden"
-            assert (await bob.ask("look", "round"))["order"] == ["Eve"]
-            await bob.send("reset")
-            assert (await eve.next("message"))["data"] == []
-            assert (await eve.ask("buzz", "message"))["data"] == ["Eve"]
-            await bob.send("leave")
-            await bob.socket.wait_closed()
-            assert (await eve.ask("reset", "message"))["data"] == []  # she is here longest now
+    async with (
+        visiting(server, "buzzer/host", "Bob") as bob,
+        visiting(server, "buzzer/host", "Eve") as eve,
+    ):
+        await eve.ask("buzz", "message")
+        assert (await eve.ask("reset", "error"))["code"] == "forbidden"
+        assert (await bob.ask("look", "round"))["order"] == ["Eve"]
+        await bob.send("reset")
+        assert (await eve.next("message"))["data"] == []
+        assert (await eve.ask("buzz", "message"))["data"] == ["Eve"]
+        await bob.send("leave")
+        await bob.socket.wait_closed()
+        assert (await eve.ask("reset", "message"))["data"] == []  # she is here longest now
 
 
 # --- Sensor ---------------------------------------------------------------------------------------
@@ -221,7 +224,7 @@ def test_a_reload_leaves_one_sensor_and_a_stop_none(tmp_path: Path) -> None:
                 frame = json.loads(socket.recv(timeout=10))
                 stamps += [frame["at"]] if frame["type"] == "message" else []
         seconds = [float(stamp[17:23]) for stamp in stamps]
-        assert all((b - a) % 60 > 0.9 for a, b in zip(seconds, seconds[1:], strict=False))
+        assert all((b - a) % 60 > 0.9 for a, b in pairwise(seconds))
         assert process.stop() == 0
     assert "Traceback" not in process.said()
 

@@ -17,6 +17,7 @@ from django.urls import include, path
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings")
 http = get_asgi_application()  # before the imports below: it loads the settings and the apps
 
+from examples.urls import websocket_urlpatterns as example_sockets  # noqa: E402
 from realtime.bodies import BodyLimit  # noqa: E402
 from realtime.hosts import HostGuard  # noqa: E402
 from realtime.lifespan import Lifespan  # noqa: E402
@@ -26,10 +27,12 @@ from realtime.web.urls import handler400, handler403, handler404, handler500  # 
 
 urlpatterns = [
     path("", include("realtime.web.urls")),
+    path("examples/", include("examples.urls")),
 ]
 
 websocket_urlpatterns = [
     *realtime_sockets,
+    *example_sockets,
 ]
 
 application = ProtocolTypeRouter(

@@ -44,6 +44,7 @@ INSTALLED_APPS = [
     "servestatic",
     "channels",
     "realtime",
+    "examples",
 ]
 
 MIDDLEWARE = [

@@ -183,7 +183,8 @@ def test_a_unix_socket_serves_as_well(tmp_path: Path) -> None:
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     folder = tmp_path / "project"
-    shutil.copytree(ROOT / "realtime", folder / "realtime", ignore=shutil.ignore_patterns("*.pyc"))
+    for name in ("realtime", "examples"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("*.pyc"))
     for name in ("app.py", "settings.py"):
         shutil.copy(ROOT / name, folder)
     return folder

@@ -179,5 +179,6 @@ def assert_one_sentence(result: subprocess.CompletedProcess[str]) -> None:
 
 
 def copy_project(folder: Path) -> None:
+    shutil.copytree(ROOT / "examples", folder / "examples")
     for name in ("app.py", "settings.py"):
         shutil.copy(ROOT / name, folder)

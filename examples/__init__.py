@@ -1,0 +1,1 @@
+"""Small rooms to copy and start from: /examples/ shows them, urls.py says what belongs to which."""

@@ -114,7 +114,7 @@ def asking(method: str, user: dict[str, bool] | None = None, **headers: str) -> 
         nobody = {"is_authenticated": False, "is_active": False, "is_staff": False}
         return SimpleNamespace(**(user or nobody))
 
-    request.auser = auser  # type: ignore[assignment]
+    request.auser = auser
     return request
 
 
@@ -189,7 +189,7 @@ async def test_that_cookie_alone_changes_nothing(settings: Any) -> None:
     settings.REALTIME_API_TOKEN = TOKEN
     cookie, safe = f"{COOKIE}={given().value}", csrf()
     assert (await answer(asking("POST", Cookie=cookie)))[0] == 403
-    both = {"Cookie": f"{cookie}; {safe['Cookie']}", "X-CSRFToken": safe["X-CSRFToken"]}
+    both: Any = {"Cookie": f"{cookie}; {safe['Cookie']}", "X-CSRFToken": safe["X-CSRFToken"]}
     assert await answer(asking("POST", **both)) == (200, "")
 
 

@@ -6,14 +6,13 @@ from datetime import datetime
 
 from playwright.async_api import BrowserContext, expect
 
-from tests.test_client import browser, context, process  # noqa: F401 (fixtures)
-from tests.test_pages import pytestmark  # noqa: F401 (marks this module)
+from tests.browsers import pytestmark  # noqa: F401 (marks this module)
 
 # Any day without a change of the clocks.
 EVENING = datetime(2026, 3, 3, 22, 0)
 
 
-async def test_a_board_that_ran_all_day_is_loaded_anew_at_night(context: BrowserContext) -> None:  # noqa: F811
+async def test_a_board_that_ran_all_day_is_loaded_anew_at_night(context: BrowserContext) -> None:
     page = await context.new_page()
     await page.clock.install(time=EVENING.replace(hour=1))
     await page.goto("/board/night/")
@@ -26,7 +25,7 @@ async def test_a_board_that_ran_all_day_is_loaded_anew_at_night(context: Browser
         await page.clock.fast_forward("03:01:00")
 
 
-async def test_no_board_is_loaded_into_an_error_page(context: BrowserContext) -> None:  # noqa: F811
+async def test_no_board_is_loaded_into_an_error_page(context: BrowserContext) -> None:
     page = await context.new_page()
     await page.clock.install(time=EVENING)
     await page.goto("/board/night/")

@@ -20,8 +20,9 @@ from playwright.async_api import (
     expect,
 )
 
+from tests.browsers import CHROMIUM, COMMAND, FLAGS, pytestmark  # noqa: F401
 from tests.processes import Process, free_port, run, running
-from tests.test_pages import CHROMIUM, COMMAND, CONTRAST, FLAGS, pytestmark  # noqa: F401
+from tests.test_pages import CONTRAST
 
 PASSWORD = "correct horse"
 HOSTILE = "<img src=x onerror=alert(1)>"

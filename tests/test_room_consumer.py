@@ -230,7 +230,7 @@ async def test_a_repetition_is_known_by_who_knows_only_an_earlier_room_of_the_na
     server: ServerAddress,
 ) -> None:
     """As after a restart, when the network fails before the welcome was read, and once more."""
-    before = {"client": "c", "epoch": "before-the-restart", "offset": 100}
+    before: dict[str, Any] = {"client": "c", "epoch": "before-the-restart", "offset": 100}
     async with joined(server) as witness:
         async with opened(room_url(server, "kitchen", **before)) as client:
             await client.send("message", data="once", ref=1)

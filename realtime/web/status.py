@@ -17,7 +17,6 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from realtime import counters, lag
-from realtime.connection import Connection
 from realtime.consumer import live
 from realtime.hub import Hub, serve_here
 from realtime.names import MAX_RAW_LENGTH
@@ -76,7 +75,7 @@ async def status(request: HttpRequest) -> HttpResponse:
         "members": _members(hub),
         "rates": samples.rates(),
         "outbox": _outbox(),
-        "slow": Connection.given_up,
+        "slow": counters.closes[CloseCode.SLOW],
         "dropped": sum(counters.dropped.values()),
         "closes": _most_common(counters.closes),
         "refusals": _most_common(counters.refusals),

@@ -106,8 +106,7 @@ def remembering(data: bytes) -> None:
                 assert offsets == list(range(number + 1, len(said) + 1))
             assert offsets == list(range(len(said) - len(offsets) + 1, len(said) + 1))
         else:
-            dump = json.loads(json.dumps(history.dump(now)))
-            history = History.restore(dump, size=5, age=50, max_bytes=60, now=now)
+            history = History.restore(history.kept(now), size=5, age=50, max_bytes=60, now=now)
         assert len(history) <= 5
         assert history._bytes == sum(len(entry.text) for entry in history._ring) <= 60
         assert all(now - entry.at < 50 for entry in history.recent(5, now=now))

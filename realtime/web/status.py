@@ -19,6 +19,7 @@ from django.http import HttpRequest, HttpResponse
 from realtime import counters, lag
 from realtime.consumer import live
 from realtime.hub import Hub, serve_here
+from realtime.messages import CloseCode
 from realtime.names import MAX_RAW_LENGTH
 from realtime.rooms import Room
 from realtime.screens import Screen

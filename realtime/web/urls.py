@@ -1,19 +1,27 @@
 """Every HTTP path of the server."""
 
+from typing import Any
+
 from django.contrib import admin
 from django.contrib.auth.views import LoginView, LogoutView
 from django.templatetags.static import static
-from django.urls import path, re_path
+from django.urls import URLPattern, path, re_path
 from django.views.generic import RedirectView
 
 from realtime.web import pages, views
-from realtime.web.api import api, post_message, read_messages, room, rooms
+from realtime.web.api import api, nothing, post_message, read_messages, room, rooms
 from realtime.web.events import events
 
 handler400 = "realtime.web.views.bad_request"
 handler403 = "realtime.web.views.forbidden"
 handler404 = "realtime.web.views.not_found"
 handler500 = "realtime.web.views.server_error"
+
+
+def api_paths(route: str, view: Any, *, name: str) -> list[URLPattern]:
+    """With and without the last slash: a redirect would make a GET of a POST, in silence."""
+    return [path(route, view, name=name), path(route.removesuffix("/"), view)]
+
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -22,14 +30,15 @@ urlpatterns = [
     path("board/<str:name>/", pages.board, name="board"),
     # What a browser asks for beside a page that names no icon, such as the admin's.
     path("favicon.ico", RedirectView.as_view(url=static("realtime/icon.svg")), name="icon"),
-    path("api/rooms/", api(GET=rooms), name="api-rooms"),
-    path("api/rooms/<str:room>/", api(GET=room), name="api-room"),
-    path(
+    *api_paths("api/rooms/", api(GET=rooms), name="api-rooms"),
+    *api_paths("api/rooms/<str:room>/", api(GET=room), name="api-room"),
+    *api_paths(
         "api/rooms/<str:room>/messages/",
         api(GET=read_messages, POST=post_message),
         name="api-messages",
     ),
-    path("api/rooms/<str:room>/events/", api(GET=events), name="api-events"),
+    *api_paths("api/rooms/<str:room>/events/", api(GET=events), name="api-events"),
+    re_path(r"^api/(?P<path>.*)$", api(GET=nothing, POST=nothing)),
     path("healthz", views.healthz, name="healthz"),
     path("accounts/login/", LoginView.as_view(template_name="realtime/login.html"), name="login"),
     path("accounts/logout/", LogoutView.as_view(), name="logout"),

@@ -174,6 +174,9 @@ REALTIME_MAX_CONNECTIONS = env("REALTIME_MAX_CONNECTIONS", 10_000, low=1, high=1
 REALTIME_MAX_MEMBERS = env("REALTIME_MAX_MEMBERS", 2_000, low=1, high=1_000_000)
 REALTIME_MAX_ROOMS = env("REALTIME_MAX_ROOMS", 1_000, low=1, high=1_000_000)
 
+# Event streams (Server-Sent Events) in all; each is about as dear as a connection.
+REALTIME_MAX_STREAMS = env("REALTIME_MAX_STREAMS", 1_000, low=0, high=1_000_000)
+
 # Members shown by name. Above it only the count goes out: nobody reads a list of 300, and its
 # text grows with the square of the members.
 REALTIME_ROSTER_LIMIT = env("REALTIME_ROSTER_LIMIT", 200, low=0, high=10_000)

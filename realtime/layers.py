@@ -16,12 +16,12 @@ import logging
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from channels.exceptions import ChannelFull
 from channels.layers import InMemoryChannelLayer as ChannelsInMemoryChannelLayer
 
-from realtime.connection import Connection, Outgoing
+from realtime.connection import Outgoing
 from realtime.frames import Batch, Frame
 from realtime.mailbox import Mailbox, Message
 from realtime.queues import Queues
@@ -41,6 +41,13 @@ PATIENCE = 1.0
 IMMUTABLE = (str, int, float, bool, bytes, type(None))
 
 logger = logging.getLogger("realtime")
+
+
+class Sink(Protocol):
+    """What takes frames at once: a connection."""
+
+    def write(self, frame: Outgoing) -> None:
+        """Never waits, never raises."""
 
 
 @dataclass(slots=True, eq=False)
@@ -120,7 +127,7 @@ class InMemoryChannelLayer(ChannelsInMemoryChannelLayer):
         channel: str,
         mailbox: Mailbox,
         *,
-        connection: Connection | None,
+        connection: Sink | None,
         overflow: Callable[[], None],
     ) -> None:
         """Deliver what is sent to `channel` to `mailbox`, until `unsubscribe()`."""

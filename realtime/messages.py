@@ -281,7 +281,7 @@ def decode(text: str | bytes) -> ClientMessage:
     return message
 
 
-def encode(message: ServerMessage | BuiltIn | Sequence[object] | Mapping[str, Any]) -> bytes:
+def encode(message: Struct | Sequence[object] | Mapping[str, Any]) -> bytes:
     """Raises TypeError, in a sentence, for `data` that is no JSON: our side's fault.
 
     `Raw(encode(members))` is the roster of a `Welcome`, `Raw(entry.text)` one of its messages.

@@ -1,4 +1,4 @@
-"""Four faults of uvicorn 0.54 that no ASGI application can see, mended where they are.
+"""Five faults of uvicorn 0.54 that no ASGI application can see, mended where they are.
 
 - What its WebSocket library cannot read (a line above 8 KiB, say the cookies of all projects on
   127.0.0.1, more than 128 headers, a body) that library refuses, but uvicorn never sends the
@@ -6,6 +6,7 @@
 - Text that is not UTF-8 with a close frame right behind it ends in a traceback.
 - So do frames that come before the handshake has been answered: they wait for it.
 - A peer that answers no ping is closed, and the closing waits for it to read what it was sent.
+- An HTTP answer cannot be broken off: closing waits, without end, for a peer that does not read.
 
 A version that has become different inside is left as it is.
 """
@@ -13,6 +14,7 @@ A version that has become different inside is left as it is.
 from __future__ import annotations
 
 import logging
+from importlib import import_module
 from typing import Any
 
 from websockets import http11
@@ -38,6 +40,7 @@ BAD_REQUEST = (
 def mend_uvicorn() -> None:
     """Mend them, and let requests have longer lines. Calling it again changes nothing."""
     http11.MAX_LINE_LENGTH = LONGEST_LINE
+    _offer_abort()
     try:
         from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
     except ImportError:
@@ -49,6 +52,29 @@ def mend_uvicorn() -> None:
     _mend_handshakes_and_text(protocol_class)
     _mend_early_frames(protocol_class)
     _mend_missed_pings(protocol_class)
+
+
+def _offer_abort() -> None:
+    """Put `realtime.abort` among the extensions of HTTP scopes: it ends the connection."""
+    for name in ("httptools_impl", "h11_impl"):
+        try:
+            module = import_module(f"uvicorn.protocols.http.{name}")
+        except ImportError:
+            continue
+        cycle_class: Any = getattr(module, "RequestResponseCycle", None)
+        original = getattr(cycle_class, "run_asgi", None)
+        if original is not None and not hasattr(original, "realtime_mended"):
+            cycle_class.run_asgi = _with_abort(original)
+
+
+def _with_abort(original: Any) -> Any:
+    async def run_asgi(cycle: Any, app: Any) -> None:
+        abort = getattr(getattr(cycle, "transport", None), "abort", None)
+        cycle.scope.setdefault("extensions", {})["realtime.abort"] = abort
+        await original(cycle, app)
+
+    run_asgi.realtime_mended = True  # type: ignore[attr-defined]
+    return run_asgi
 
 
 def _mend_handshakes_and_text(protocol_class: Any) -> None:

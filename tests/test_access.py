@@ -77,6 +77,41 @@ def test_a_page_of_another_origin_may_not(settings: Any, origin: str) -> None:
     assert status("127.0.0.1", Origin=origin, Authorization=f"Bearer {TOKEN}") == 403
 
 
+@pytest.mark.parametrize(
+    ("site", "wanted"),
+    [("cross-site", 403), ("same-site", 403), ("same-origin", 200), ("none", 200)],
+)
+def test_what_a_foreign_page_asks_for_without_an_origin_is_marked(site: str, wanted: int) -> None:
+    assert status(**{"Sec-Fetch-Site": site}) == wanted
+
+
+def test_a_trusted_page_may_though_it_is_another_site(settings: Any) -> None:
+    settings.CSRF_TRUSTED_ORIGINS = ["https://example.com"]
+    assert status(**{"Sec-Fetch-Site": "cross-site", "Origin": "https://example.com"}) == 200
+
+
+def test_the_token_is_compared_in_constant_time(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[tuple[bytes, bytes]] = []
+
+    def compare(sent: bytes, token: bytes) -> bool:
+        compared.append((sent, token))
+        return False
+
+    monkeypatch.setattr("secrets.compare_digest", compare)
+    settings.REALTIME_API_TOKEN = TOKEN
+    for sent in (TOKEN, "c", "x" * 100):
+        assert status(Authorization=f"Bearer {sent}") == 401
+    assert compared == [(sent.encode(), TOKEN.encode()) for sent in (TOKEN, "c", "x" * 100)]
+
+
+def test_a_token_may_have_letters_of_any_language(settings: Any) -> None:
+    settings.REALTIME_API_TOKEN = "schlüssel"
+    as_it_comes = "schlüssel".encode().decode("latin-1")
+    assert status("192.168.0.7", Authorization=f"Bearer {as_it_comes}") == 200
+
+
 def test_a_page_of_this_server_or_a_trusted_one_may(settings: Any) -> None:
     settings.ALLOWED_HOSTS = ["testserver"]
     settings.CSRF_TRUSTED_ORIGINS = ["https://*.example.com"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -12,6 +13,7 @@ import websockets
 
 from realtime.messages import MAX_DEPTH
 from realtime.testing import ServerAddress
+from realtime.web import api as module
 
 
 @pytest.fixture
@@ -56,10 +58,12 @@ async def test_a_post_to_one_member_reaches_no_other(
         member = json.loads(await bob.recv())["member"]
         answer = await http.post("kitchen/messages/", json={"data": "psst", "to": member})
         assert answer.json() == {"offset": None, "receivers": 1}
-        assert json.loads(await bob.recv())["data"] == "psst"
+        while (heard := json.loads(await bob.recv()))["type"] == "presence":
+            pass
+        assert heard["data"] == "psst"
         await http.post("kitchen/messages/", json={"data": "all"})
-        heard = [json.loads(await ada.recv())["type"] for _ in range(2)]
-        assert sorted(heard) == ["message", "presence"]  # and no signal
+        types = {json.loads(await ada.recv())["type"] for _ in range(2)}
+        assert types == {"message", "presence"}  # and no signal
 
 
 async def test_the_rooms_are_listed_with_their_counts(
@@ -145,7 +149,7 @@ async def test_other_methods_and_missing_rooms_are_refused_in_words(
     http: httpx.AsyncClient,
 ) -> None:
     answer = await http.delete("kitchen/messages/")
-    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST, HEAD, OPTIONS")
     answer = await http.get("kitchen/")
     assert (answer.status_code, answer.json()["error"]["field"]) == (404, "room")
     answer = await http.get("kitchen/messages/", headers={"Origin": "http://evil.com"})
@@ -160,3 +164,178 @@ async def test_too_many_rooms_are_a_503(http: httpx.AsyncClient, settings: Any) 
         await socket.recv()
         answer = await http.post("other/messages/", json={"data": 1})
         assert (answer.status_code, answer.json()["error"]["code"]) == (503, "full")
+
+
+# Not by pages of others, and not by asking.
+
+CONTENT_TYPES = [
+    "application/json",
+    "text/plain",
+    "application/x-www-form-urlencoded",
+    "multipart/form-data; boundary=x",
+]
+FOREIGN = [
+    {"Origin": "http://evil.com"},
+    {"Origin": "null"},
+    {"Origin": "http://127.0.0.1:1"},
+    {"Origin": "file://"},
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
+]
+
+
+@pytest.mark.parametrize("content_type", CONTENT_TYPES)
+@pytest.mark.parametrize("headers", FOREIGN, ids=str)
+async def test_a_page_of_another_origin_cannot_publish_whatever_it_sends(
+    http: httpx.AsyncClient, headers: dict[str, str], content_type: str
+) -> None:
+    headers = {**headers, "Content-Type": content_type}
+    answer = await http.post("kitchen/messages/", content=b'{"data": 1}', headers=headers)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "access")
+    assert (await http.get("")).json() == {"rooms": []}
+
+
+@pytest.mark.parametrize("content_type", CONTENT_TYPES)
+async def test_a_program_may_send_json_as_what_it_likes(
+    http: httpx.AsyncClient, content_type: str
+) -> None:
+    """curl -d says that it is a form's, and only a browser could be made to send it by others."""
+    headers = {"Content-Type": content_type}
+    answer = await http.post("kitchen/messages/", content=b'{"data": 1}', headers=headers)
+    assert answer.status_code == 201
+
+
+async def test_no_get_changes_anything(http: httpx.AsyncClient) -> None:
+    await http.post("log/messages/", json={"data": 1})
+    rooms = (await http.get("")).json()
+    for path in ("", "log/", "log/messages/", "new/", "new/messages/", "log/messages/?offset=0"):
+        query = path + ("&" if "?" in path else "?") + "data=2&method=POST&_method=POST"
+        for method in ("GET", "HEAD", "OPTIONS"):
+            await http.request(method, path)
+            await http.request(method, query, headers={"X-HTTP-Method-Override": "POST"})
+    for path in ("new/events/", "log/events/"):
+        async with http.stream("GET", path) as answer:
+            await anext(answer.aiter_lines())
+    assert (await http.get("")).json() == rooms
+
+
+# Methods and addresses.
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("", "GET, HEAD, OPTIONS"),
+        ("log/", "GET, HEAD, OPTIONS"),
+        ("log/messages/", "GET, POST, HEAD, OPTIONS"),
+        ("log/events/", "GET, HEAD, OPTIONS"),
+    ],
+)
+async def test_options_says_what_may_be_done_and_gives_no_foreign_page_leave(
+    http: httpx.AsyncClient, path: str, allowed: str
+) -> None:
+    preflight = {"Origin": "http://evil.com", "Access-Control-Request-Method": "POST"}
+    answer = await http.options(path, headers=preflight)
+    assert (answer.status_code, answer.headers["allow"], answer.content) == (204, allowed, b"")
+    assert not [name for name in answer.headers if name.startswith("access-control")]
+    answer = await http.patch(path)
+    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+    assert answer.json()["error"]["code"] == "method"
+
+
+async def test_a_head_is_the_get_without_its_body(http: httpx.AsyncClient) -> None:
+    await http.post("log/messages/", json={"data": 1})
+    for path in ("", "log/", "log/messages/", "nowhere/"):
+        get, head = await http.get(path), await http.head(path)
+        assert (head.status_code, head.content) == (get.status_code, b"")
+        assert head.headers.get("etag") == get.headers.get("etag")
+        assert head.headers["content-type"] == get.headers["content-type"] == "application/json"
+
+
+async def test_without_the_last_slash_it_is_the_same(http: httpx.AsyncClient) -> None:
+    """A redirect would make a GET of a POST, and nobody would hear that nothing was said."""
+    assert (await http.post("log/messages", json={"data": 1})).status_code == 201
+    assert (await http.get("log/messages")).json()["offset"] == 1
+    assert (await http.get("log")).json()["name"] == "log"
+    assert (await http.get(str(http.base_url).rstrip("/"))).json()["rooms"]
+
+
+@pytest.mark.parametrize(
+    "path", ["x/y/", "x/messages/1", "../room/", "../", "x%2Fy/", "%2e%2e/x/z/"]
+)
+async def test_any_other_address_is_a_404_in_json(http: httpx.AsyncClient, path: str) -> None:
+    for method in ("GET", "POST"):
+        answer = await http.request(method, path)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (404, "no_address")
+
+
+# Numbers, tags, tokens, bugs.
+
+
+@pytest.mark.parametrize("offset", ["-1", "x", "", "1.5", "9" * 20, "٧"])
+async def test_an_offset_that_is_none_is_named(http: httpx.AsyncClient, offset: str) -> None:
+    await http.post("log/messages/", json={"data": 1})
+    answer = await http.get("log/messages/", params={"offset": offset})
+    assert (answer.status_code, answer.json()["error"]["field"]) == (400, "offset")
+
+
+async def test_a_tag_may_be_weak_one_of_many_or_any(http: httpx.AsyncClient) -> None:
+    await http.post("log/messages/", json={"data": 1})
+    tag = (await http.get("log/messages/")).headers["etag"]
+    for known in (tag, f"W/{tag}", f'"other", {tag}', "*"):
+        answer = await http.get("log/messages/", headers={"If-None-Match": known})
+        assert (answer.status_code, answer.headers["etag"], answer.content) == (304, tag, b"")
+    await http.post("log/messages/", json={"data": 2})
+    for known in (tag, '"other"', "nonsense"):
+        answer = await http.get("log/messages/", headers={"If-None-Match": known})
+        assert answer.status_code == 200
+
+
+async def test_without_the_token_nothing_is_told(http: httpx.AsyncClient, settings: Any) -> None:
+    settings.REALTIME_API_TOKEN = "secret"
+    for path in ("", "log/", "log/messages/", "log/events/", "x/y/z"):
+        answer = await http.get(path)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (401, "access")
+        assert answer.headers["www-authenticate"] == "Bearer"
+    answer = await http.post("log/messages/", json={"data": 1})
+    assert answer.status_code == 401
+    http.headers["Authorization"] = "Bearer secret"
+    assert (await http.get("")).json() == {"rooms": []}
+    assert (await http.post("log/messages/", json={"data": 1})).status_code == 201
+
+
+async def test_an_answer_is_never_cached(http: httpx.AsyncClient) -> None:
+    assert "no-store" in (await http.get("")).headers["cache-control"]
+    assert "no-store" in (await http.get("nowhere/")).headers["cache-control"]
+
+
+async def test_a_bug_is_one_traceback_and_an_id_that_leads_to_it(
+    http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, logged: list[str]
+) -> None:
+    def broken(*arguments: Any, **options: Any) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(module, "publish", broken)
+    answer = await http.post("log/messages/", json={"data": 1})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (500, "bug")
+    [line] = logged
+    assert line.split()[1] in answer.json()["error"]["detail"]
+
+
+async def test_a_sensor_may_send_as_fast_as_it_can(
+    server: ServerAddress, http: httpx.AsyncClient
+) -> None:
+    """There is no limit of rate, for it has been let in; each answer is the receipt."""
+    async with websockets.connect(server.ws("/ws/rooms/log/"), max_queue=None) as socket:
+        await socket.recv()
+        offsets: list[int] = []
+
+        async def send() -> None:
+            for number in range(20):
+                answer = await http.post("log/messages/", json={"data": number})
+                assert answer.status_code == 201
+                offsets.append(answer.json()["offset"])
+
+        await asyncio.gather(*(send() for _ in range(5)))
+        heard = [json.loads(await socket.recv())["offset"] for _ in range(100)]
+        assert heard == sorted(offsets) == list(range(1, 101))

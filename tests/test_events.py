@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import shutil
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import httpx
@@ -14,6 +16,7 @@ import pytest
 from channels.layers import get_channel_layer
 
 from realtime import publish
+from realtime.hub import serve_here
 from realtime.testing import ServerAddress
 from realtime.web import events
 
@@ -38,10 +41,14 @@ class Stream:
 
 
 @asynccontextmanager
-async def reading(server: ServerAddress, room: str, **headers: str) -> AsyncIterator[Stream]:
+async def reading(
+    server: ServerAddress, room: str, *, query: str = "", **headers: str
+) -> AsyncIterator[Stream]:
     async with (
         httpx.AsyncClient() as client,
-        client.stream("GET", server.http(f"/api/rooms/{room}/events/"), headers=headers) as answer,
+        client.stream(
+            "GET", server.http(f"/api/rooms/{room}/events/{query}"), headers=headers
+        ) as answer,
     ):
         yield Stream(answer)
 
@@ -56,10 +63,10 @@ async def test_what_is_published_comes_as_an_event(server: ServerAddress) -> Non
     async with reading(server, "kitchen") as stream:
         assert stream.answer.headers["content-type"] == "text/event-stream; charset=utf-8"
         welcome = await stream.block()
-        assert welcome["event"] == "welcome"
-        epoch = json.loads(welcome["data"])["epoch"]
+        assert (welcome["event"], welcome["retry"]) == ("welcome", "2000")
         publish("kitchen", {"temp": "21\n22"})
         event = await stream.block()
+        epoch = serve_here().rooms["kitchen"].history.epoch
         assert (event["event"], event["id"]) == ("message", f"{epoch}:1")
         assert json.loads(event["data"])["data"] == {"temp": "21\n22"}
         publish("kitchen", "now", volatile=True)
@@ -104,28 +111,174 @@ async def test_nothing_is_left_of_a_stream_that_ended(server: ServerAddress) -> 
     await until(lambda: not layer.groups and not events._open)
 
 
-async def test_a_reader_that_stalls_is_cut_and_the_others_are_not(server: ServerAddress) -> None:
-    stalled = socket.socket()
-    stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    stalled.connect((server.host, server.port))
-    stalled.sendall(b"GET /api/rooms/kitchen/events/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
-    with stalled:
+@contextmanager
+def stalled(server: ServerAddress) -> Iterator[None]:
+    """A reader that asks and reads nothing."""
+    with socket.socket() as peer:
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        peer.connect((server.host, server.port))
+        peer.sendall(b"GET /api/rooms/kitchen/events/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        yield
+
+
+async def test_a_reader_that_stalls_is_cut_and_the_others_are_not(
+    server: ServerAddress, settings: Any, logged: list[str]
+) -> None:
+    settings.REALTIME_OUTBOX_BYTES = 200_000
+    connections = server.server.server_state.connections
+    with stalled(server):
         async with reading(server, "kitchen") as stream, asyncio.timeout(30):
             await stream.block()
             await until(lambda: len(events._open) == 2)
             while len(events._open) > 1:
                 publish("kitchen", "x" * 60_000)
                 await stream.block()
+            assert len(logged) == 1
+            assert re.search(r"room 'kitchen' was cut: 2\d\d,\d\d\d bytes wait", logged[0])
+            await until(lambda: len(connections) == 1)  # not closed when it reads: gone
             publish("kitchen", "after")
             assert "after" in (await stream.block())["data"]
 
 
-async def test_streams_are_bounded_and_guarded(
-    server: ServerAddress, monkeypatch: pytest.MonkeyPatch
+async def test_many_small_events_are_bounded_too(
+    server: ServerAddress, settings: Any, logged: list[str]
 ) -> None:
+    settings.REALTIME_OUTBOX_MESSAGES = 16
+    with stalled(server):
+        async with reading(server, "kitchen") as stream:
+            await stream.block()
+            await until(lambda: len(events._open) == 2)
+            while len(events._open) > 1:
+                publish("kitchen", "x" * 10_000)
+                await stream.block()
+            assert len(logged) == 1
+
+
+async def test_a_reader_that_takes_nothing_for_long_is_cut_however_little_waits(
+    server: ServerAddress, settings: Any, logged: list[str]
+) -> None:
+    settings.REALTIME_SEND_TIMEOUT = 0.3
+    settings.REALTIME_OUTBOX_BYTES = 1_000_000_000
+    with stalled(server):
+        await until(lambda: bool(events._open))
+        for _ in range(200):  # more than the kernel takes
+            publish("kitchen", "x" * 60_000)
+        await until(lambda: not events._open and not server.server.server_state.connections)
+    assert logged == ["An event stream of room 'kitchen' was cut: nothing was read for 0.3 s"]
+
+
+async def test_a_quiet_reader_is_not_taken_for_a_stalled_one(
+    server: ServerAddress, settings: Any
+) -> None:
+    settings.REALTIME_SEND_TIMEOUT, settings.REALTIME_HEARTBEAT = 0.1, 0.5
+    async with reading(server, "quiet") as stream:
+        await stream.block()
+        assert await stream.block() == {"": "still here"}
+        assert await stream.block() == {"": "still here"}
+
+
+async def test_reading_a_room_does_not_make_it(server: ServerAddress, settings: Any) -> None:
+    settings.REALTIME_MAX_ROOMS = 1
+    publish("other", 1)
+    async with reading(server, "nowhere") as stream:
+        standing = json.loads((await stream.block())["data"])
+        assert standing == {"epoch": None, "offset": 0, "recovered": None}
+        assert list(serve_here().rooms) == ["other"]
+    async with reading(server, "nowhere", **{"Last-Event-ID": "gone:7"}) as stream:
+        assert json.loads((await stream.block())["data"])["recovered"] is False
+
+
+async def test_a_gauge_gets_the_latest_value_first(server: ServerAddress) -> None:
+    for number in range(4):
+        publish("gauge", number)
+    async with reading(server, "gauge", query="?history=1") as stream:
+        await stream.block()
+        assert json.loads((await stream.block())["data"])["data"] == 3
+    async with httpx.AsyncClient(base_url=server.http("/api/rooms/")) as client:
+        answer = await client.get("gauge/events/?history=all")
+        assert (answer.status_code, answer.json()["error"]["field"]) == (400, "history")
+
+
+async def test_all_that_is_said_in_one_tick_comes_in_order(server: ServerAddress) -> None:
+    async with reading(server, "kitchen") as stream:
+        await stream.block()
+        for number in range(300):
+            publish("kitchen", number)
+        got = [json.loads((await stream.block())["data"])["data"] for _ in range(300)]
+        assert got == list(range(300))
+
+
+async def test_a_head_opens_no_stream(server: ServerAddress) -> None:
+    async with httpx.AsyncClient(base_url=server.http("/api/rooms/")) as client:
+        answer = await client.head("kitchen/events/")
+        assert (answer.status_code, answer.content) == (200, b"")
+        assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
+        assert not events._open
+
+
+async def test_streams_are_bounded_and_guarded(server: ServerAddress, settings: Any) -> None:
+    settings.REALTIME_MAX_STREAMS = 1
     async with httpx.AsyncClient(base_url=server.http("/api/rooms/")) as client:
         answer = await client.get("kitchen/events/", headers={"Origin": "http://evil.com"})
         assert answer.status_code == 403
-        monkeypatch.setattr(events, "MOST_STREAMS", 0)
-        answer = await client.get("kitchen/events/")
-        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "full")
+        async with reading(server, "kitchen") as stream:
+            await stream.block()
+            answer = await client.get("kitchen/events/")
+            assert (answer.status_code, answer.json()["error"]["code"]) == (503, "full")
+        await until(lambda: not events._open)
+        async with reading(server, "kitchen") as stream:
+            assert (await stream.block())["event"] == "welcome"
+
+
+STREAMS = 1_000
+
+
+async def test_a_thousand_streams_at_once_all_hear_all(server: ServerAddress) -> None:
+    resource: Any = pytest.importorskip("resource")
+    own, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if own < 2 * STREAMS + 200:
+        if most < 2 * STREAMS + 200:
+            pytest.skip(f"no {2 * STREAMS} sockets here: see `ulimit -n`")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    request = b"GET /api/rooms/crowd/events/ HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    readers = []
+    for _ in range(STREAMS):
+        reader, writer = await asyncio.open_connection(server.host, server.port)
+        writer.write(request)
+        readers.append((reader, writer))
+    async with asyncio.timeout(60):
+        for reader, _ in readers:
+            await reader.readuntil(b"event: welcome\n")
+        assert len(events._open) == STREAMS
+        for word in ("one", "two"):
+            receipt = publish("crowd", word)
+            assert receipt
+            assert receipt.offset
+            for reader, _ in readers:
+                head = await reader.readuntil(b"event: message\ndata: ")
+                assert f":{receipt.offset}\n".encode() in head
+                assert json.loads(await reader.readuntil(b"\n"))["data"] == word
+        for _, writer in readers:
+            writer.close()
+        while events._open:  # noqa: ASYNC110 (nobody tells)
+            await asyncio.sleep(0.01)
+
+
+CURL = shutil.which("curl")
+
+
+@pytest.mark.skipif(CURL is None, reason="no curl here")
+async def test_curl_shows_it(server: ServerAddress) -> None:
+    assert CURL
+    url = server.http("/api/rooms/kitchen/events/")
+    command = (CURL, "--no-progress-meter", "-N", url)
+    curl = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    assert curl.stdout
+    async with asyncio.timeout(20):
+        await curl.stdout.readuntil(b"event: welcome\n")
+        publish("kitchen", {"temp": 21.5})
+        await curl.stdout.readuntil(b"event: message\n")
+        line = await curl.stdout.readline()
+        assert json.loads(line.removeprefix(b"data: "))["data"] == {"temp": 21.5}
+        curl.terminate()
+        await curl.communicate()

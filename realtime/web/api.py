@@ -1,13 +1,17 @@
 """The HTTP API under /api/: rooms for scripts, sensors, cron and curl.
 
-JSON in, JSON out. A refusal is `{"error": {"code", "detail", "field"}}` with a status that says
-whose fault it was. Reading never changes anything; writing is a POST.
+JSON in, JSON out: the shapes stand in answers.py. A refusal is `{"error": {"code", "detail",
+"field"}}` with a status that says whose fault it was. Reading never changes anything; writing is a
+POST. There is no limit of rate: who gets in has the token or this machine, a sensor that sends as
+fast as it can is what this is for, and an answer that is waited for is limit enough. What it could
+fill up is bounded: a message, the rooms, their histories, what waits for a slow reader.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 from collections.abc import Awaitable, Callable
 from functools import wraps
 from importlib import import_module
@@ -16,7 +20,9 @@ from typing import Any, TypeAlias, TypeVar
 import msgspec
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.utils.http import parse_etags
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from msgspec import UNSET, Raw, Struct, UnsetType
@@ -28,6 +34,15 @@ from realtime.names import NameRefused, room_name
 from realtime.publishing import publish
 from realtime.rooms import Full, Room
 from realtime.web.access import arefusal
+from realtime.web.answers import (
+    Messages,
+    Posted,
+    Problem,
+    Refusal,
+    Rooms,
+    RoomState,
+    RoomSummary,
+)
 
 logger = logging.getLogger("realtime")
 
@@ -58,10 +73,12 @@ def api(**methods: View) -> Any:
     @never_cache
     @wraps(methods["GET"] if "GET" in methods else next(iter(methods.values())))
     async def view(request: HttpRequest, **kwargs: str) -> HttpResponseBase:
+        if request.method == "OPTIONS":
+            return HttpResponse(status=204, headers={"Allow": _allowed(methods)})
         try:
             handler = methods.get("GET" if request.method == "HEAD" else request.method or "")
             if handler is None:
-                detail = f"{request.method} is not for this address: use {', '.join(methods)}."
+                detail = f"{request.method} is not for this address: use {_allowed(methods)}."
                 raise ApiError(405, "method", detail)
             if refused := await arefusal(request):
                 raise ApiError(refused[0], "access", refused[1])
@@ -72,20 +89,33 @@ def api(**methods: View) -> Any:
             return _refuse(ApiError(400, "bad_name", str(error), "room"), methods)
         except ApiError as error:
             return _refuse(error, methods)
+        except DatabaseError:
+            raise  # the middleware says what to do
+        except Exception:
+            short_id = secrets.token_hex(3)
+            logger.exception("Error %s at %r", short_id, request.path[:200])
+            detail = f"A bug in the server: its log says more at {short_id}."
+            return _refuse(ApiError(500, "bug", detail), methods)
 
     return view
+
+
+async def nothing(request: HttpRequest, path: str) -> HttpResponse:
+    """Any other address under /api/."""
+    raise ApiError(404, "no_address", f"There is nothing at /api/{path[:200]}.")
 
 
 async def rooms(request: HttpRequest) -> HttpResponse:
     """GET /api/rooms/: the rooms there are."""
     open_rooms = [room for room in serve_here().rooms.values() if "/" not in room.name]
-    return reply({"rooms": [_summary(room) for room in open_rooms]})
+    return reply(Rooms([_summary(room) for room in open_rooms]))
 
 
 async def room(request: HttpRequest, room: str) -> HttpResponse:
     """GET /api/rooms/<room>/: who is in it."""
     found = find_room(room)
-    return reply({**_summary(found), "roster": found.roster.members()})
+    roster = Raw(encode(found.roster.members()))
+    return reply(RoomState(**msgspec.structs.asdict(_summary(found)), roster=roster))
 
 
 async def read_messages(request: HttpRequest, room: str) -> HttpResponse:
@@ -95,19 +125,15 @@ async def read_messages(request: HttpRequest, room: str) -> HttpResponse:
     """
     history, now = find_room(room).history, serve_here().clock.time()
     tag = f'"{history.epoch}:{history.offset}"'
-    if request.headers.get("If-None-Match") == tag:
+    if any(known.removeprefix("W/") in (tag, "*") for known in _etags(request)):
         return HttpResponse(status=304, headers={"ETag": tag})
     if "offset" in request.GET:
-        offset = _whole_number(request.GET["offset"], "offset")
+        offset = whole_number(request.GET["offset"], "offset")
         recovered, entries = history.resume(request.GET.get("epoch", ""), offset, now=now)
     else:
         recovered, entries = None, history.recent(settings.REALTIME_HISTORY_SIZE, now=now)
-    answer = {
-        "epoch": history.epoch,
-        "offset": history.offset,
-        "recovered": recovered,
-        "messages": [Raw(entry.text) for entry in entries],
-    }
+    messages = [Raw(entry.text) for entry in entries]
+    answer = Messages(history.epoch, history.offset, recovered, messages)
     return reply(answer, headers={"ETag": tag})
 
 
@@ -120,7 +146,7 @@ async def post_message(request: HttpRequest, room: str) -> HttpResponse:
     except Full as full:
         raise ApiError(503, "full", str(full)) from None
     assert receipt is not None
-    return reply({"offset": receipt.offset, "receivers": receipt.receivers}, status=201)
+    return reply(Posted(receipt.offset, receipt.receivers), status=201)
 
 
 async def metrics(request: HttpRequest) -> HttpResponse:
@@ -172,18 +198,20 @@ def find_room(name: str) -> Room:
     return found
 
 
-def _summary(room: Room) -> dict[str, Any]:
-    members, connections = room.roster.counts()
-    return {
-        "name": room.name,
-        "members": members,
-        "connections": connections,
-        "epoch": room.history.epoch,
-        "offset": room.history.offset,
-    }
+def _summary(room: Room) -> RoomSummary:
+    return RoomSummary(room.name, *room.roster.counts(), room.history.epoch, room.history.offset)
 
 
-def _whole_number(text: str, field: str) -> int:
+def _etags(request: HttpRequest) -> list[str]:
+    return parse_etags(request.headers.get("If-None-Match", ""))
+
+
+def _allowed(methods: dict[str, View]) -> str:
+    heads = ["HEAD"] if "GET" in methods else []
+    return ", ".join([*methods, *heads, "OPTIONS"])
+
+
+def whole_number(text: str, field: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 16):
         detail = f"`{field}` must be a whole number, not {text[:20]!r}."
         raise ApiError(400, "bad_shape", detail, field)
@@ -197,10 +225,9 @@ def reply(
 
 
 def _refuse(error: ApiError, methods: dict[str, View]) -> HttpResponse:
-    content: dict[str, Any] = {"code": error.code, "detail": error.detail}
-    if error.field is not None:
-        content["field"] = error.field
-    headers = {"Allow": ", ".join(methods)} if error.status == 405 else {}
+    field = UNSET if error.field is None else error.field
+    headers = {"Allow": _allowed(methods)} if error.status == 405 else {}
     if error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    return reply({"error": content}, status=error.status, headers=headers)
+    content = Refusal(Problem(error.code, error.detail, field))
+    return reply(content, status=error.status, headers=headers)

@@ -2,32 +2,37 @@
 
 `GET /api/rooms/<room>/events/` reads along without being there: nobody sees it in the roster. Each
 frame of the wire is an event of its type; those that are numbered have the id `epoch:offset`, and
-what was missed after `Last-Event-ID` comes first (HTML Living Standard, section 9.2).
+what was missed after `Last-Event-ID` comes first (HTML Living Standard, section 9.2). What waits
+for a reader is bounded as a WebSocket's outbox is, and so is the time for which it takes nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 
 import msgspec
 from channels.layers import get_channel_layer
 from django.conf import settings
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from msgspec import Struct
 
+from realtime.connection import Outgoing
 from realtime.counters import traffic
+from realtime.history import Entry
 from realtime.hub import serve_here
 from realtime.layers import InMemoryChannelLayer
 from realtime.mailbox import Mailbox
 from realtime.messages import encode
-from realtime.rooms import Room, group_of
-from realtime.web.api import ApiError
+from realtime.rooms import group_of
+from realtime.web.answers import Standing
+from realtime.web.api import ApiError, whole_number
 
-# More would be a mistake, or an attack: a screen needs one.
-MOST_STREAMS = 1_000
+# Proxies that gather answers are asked not to: nginx knows the second.
+HEADERS = {"Content-Type": "text/event-stream; charset=utf-8", "X-Accel-Buffering": "no"}
 
 _open: set[str] = set()
 
@@ -46,26 +51,81 @@ def streams() -> int:
     return len(_open)
 
 
-async def events(request: HttpRequest, room: str) -> StreamingHttpResponse:
+class Reader:
+    """What waits for one stream."""
+
+    def __init__(self, room: str, end: Callable[[], object]) -> None:
+        self.room = room
+        self._end: Callable[[], object] | None = end
+        self._frames: list[Outgoing] = []
+        self._size = 0  # of all but the last, which may still grow
+        self._waker: asyncio.Future[None] | None = None
+
+    def write(self, frame: Outgoing) -> None:
+        """From the layer, as to a connection."""
+        if self._frames:
+            self._frames[-1].open = False
+            self._size += self._frames[-1].size
+        self._frames.append(frame)
+        if self._is_full():
+            self.cut(f"{self._size + frame.size:,} bytes wait for a slow reader")
+        if self._waker is not None and not self._waker.done():
+            self._waker.set_result(None)
+
+    async def take(self) -> list[str]:
+        """All that waits; waits for it."""
+        while not self._frames:
+            self._waker = asyncio.get_running_loop().create_future()
+            await self._waker
+        frames, self._frames, self._size = self._frames, [], 0
+        return [event["text"] for frame in frames for event in frame.events()]
+
+    def cut(self, reason: str) -> None:
+        end, self._end = self._end, None
+        if end is not None:
+            logger.warning("An event stream of room %r was cut: %s", self.room, reason)
+            end()
+
+    @contextmanager
+    def in_time(self) -> Iterator[None]:
+        """The reader has so long to take what it is sent."""
+        timeout = settings.REALTIME_SEND_TIMEOUT
+        why = f"nothing was read for {timeout:g} s"
+        timer = asyncio.get_running_loop().call_later(timeout, self.cut, why)
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _is_full(self) -> bool:
+        return (
+            self._size + self._frames[-1].size > settings.REALTIME_OUTBOX_BYTES
+            or len(self._frames) > settings.REALTIME_OUTBOX_MESSAGES
+        )
+
+
+async def events(request: HttpRequest, room: str) -> HttpResponseBase:
+    """GET /api/rooms/<room>/events/?history=…: so many recent messages first, then what comes."""
     layer = get_channel_layer()
     if not isinstance(layer, InMemoryChannelLayer):
         raise ApiError(501, "layer", "Events need realtime.layers.InMemoryChannelLayer.")
-    if len(_open) >= MOST_STREAMS:
-        raise ApiError(503, "full", f"This server has {MOST_STREAMS:,} event streams open.")
-    stream = _stream(layer, room, request.headers.get("Last-Event-ID", ""))
-    # Proxies that gather answers are asked not to: nginx knows the header.
-    headers = {"X-Accel-Buffering": "no", "Content-Type": "text/event-stream; charset=utf-8"}
-    return StreamingHttpResponse(stream, headers=headers)
+    recent = whole_number(request.GET.get("history", "0"), "history")
+    if request.method == "HEAD":
+        return HttpResponse(headers=HEADERS)
+    if len(_open) >= settings.REALTIME_MAX_STREAMS:
+        limit = settings.REALTIME_MAX_STREAMS
+        raise ApiError(503, "full", f"This server has {limit:,} event streams open.")
+    return StreamingHttpResponse(_stream(layer, request, room, recent), headers=HEADERS)
 
 
-async def _stream(layer: InMemoryChannelLayer, room: str, last: str) -> AsyncIterator[bytes]:
-    channel, mailbox = await layer.new_channel("events."), Mailbox()
-    task = asyncio.current_task()
+async def _stream(
+    layer: InMemoryChannelLayer, request: HttpRequest, room: str, recent: int
+) -> AsyncIterator[bytes]:
+    channel, task = await layer.new_channel("events."), asyncio.current_task()
     assert task is not None
-
-    def cut() -> None:
-        logger.warning("An event stream of room %r was cut: its reader is slow.", room)
-        task.cancel()
+    # Only cancelled, uvicorn would wait without end for its peer to read the rest.
+    abort = getattr(request, "scope", {}).get("extensions", {}).get("realtime.abort")
+    reader = Reader(room, abort or task.cancel)
 
     def forget(_: object) -> None:
         layer.unsubscribe(channel)
@@ -74,36 +134,46 @@ async def _stream(layer: InMemoryChannelLayer, room: str, last: str) -> AsyncIte
     # By the task of the request, for Django leaves a generator that it stops reading as it is.
     task.add_done_callback(forget)
     _open.add(channel)
-    layer.subscribe(channel, mailbox, connection=None, overflow=cut)
+    layer.subscribe(channel, Mailbox(), connection=reader, overflow=lambda: None)
     layer.enter(group_of(room), channel)
-    yield _welcome(serve_here().room(room), last)
+    chunk = _welcome(room, request.headers.get("Last-Event-ID", ""), recent)
     while True:
-        yield await _next(mailbox, room)
+        with reader.in_time():
+            yield chunk
+        chunk = await _next(reader)
 
 
-async def _next(mailbox: Mailbox, room: str) -> bytes:
+async def _next(reader: Reader) -> bytes:
     try:
         async with asyncio.timeout(settings.REALTIME_HEARTBEAT):
-            message = await mailbox.get()
+            texts = await reader.take()
     except TimeoutError:
         return b": still here\n\n"
-    found = serve_here().rooms.get(room)
-    event = _event(message["text"], found.history.epoch if found else "")
-    traffic.delivered += 1
-    traffic.sent_bytes += len(event)
-    return event
+    room = serve_here().rooms.get(reader.room)
+    chunk = b"".join([_event(text, room.history.epoch if room else "") for text in texts])
+    traffic.delivered += len(texts)
+    traffic.sent_bytes += len(chunk)
+    return chunk
 
 
-def _welcome(room: Room, last: str) -> bytes:
-    """Where the stream stands, and what was missed; a gap is said, never skipped."""
+def _welcome(name: str, last: str, recent: int) -> bytes:
+    """Where the room stands, and what was missed; a gap is said, never skipped.
+
+    A room that nobody has made yet is not made by being read.
+    """
     epoch, _, offset = last.rpartition(":")
-    history, now = room.history, serve_here().clock.time()
-    recovered, entries = None, history.recent(0, now=now)
-    if offset.isascii() and offset.isdigit() and len(offset) < 16:
-        recovered, entries = history.resume(epoch, int(offset), now=now)
-    state = {"epoch": history.epoch, "offset": history.offset, "recovered": recovered}
+    is_back = offset.isascii() and offset.isdigit() and len(offset) < 16
+    room, now = serve_here().rooms.get(name), serve_here().clock.time()
+    entries: list[Entry] = []
+    state = Standing(None, 0, False if is_back else None)
+    if room is not None and is_back:
+        recovered, entries = room.history.resume(epoch, int(offset), now=now)
+        state = Standing(room.history.epoch, room.history.offset, recovered)
+    elif room is not None:
+        entries = room.history.recent(recent, now=now)
+        state = Standing(room.history.epoch, room.history.offset, None)
     first = f"retry: 2000\nevent: welcome\ndata: {encode(state).decode()}\n\n".encode()
-    return first + b"".join(_event(entry.text.decode(), history.epoch) for entry in entries)
+    return first + b"".join([_event(entry.text.decode(), state.epoch or "") for entry in entries])
 
 
 @lru_cache(maxsize=64)  # each stream of a room asks for the same text

@@ -1,13 +1,15 @@
 """Every HTTP path of the server."""
 
+from typing import Any
+
 from django.contrib import admin
 from django.contrib.auth.views import LoginView, LogoutView
 from django.templatetags.static import static
-from django.urls import path, re_path
+from django.urls import URLPattern, path, re_path
 from django.views.generic import RedirectView
 
 from realtime.web import health, operate, pages, views
-from realtime.web.api import api, metrics, post_message, read_messages, room, rooms
+from realtime.web.api import api, metrics, nothing, post_message, read_messages, room, rooms
 from realtime.web.events import events
 from realtime.web.operator import operator
 from realtime.web.status import status
@@ -17,6 +19,12 @@ handler403 = "realtime.web.views.forbidden"
 handler404 = "realtime.web.views.not_found"
 handler500 = "realtime.web.views.server_error"
 
+
+def api_paths(route: str, view: Any, *, name: str) -> list[URLPattern]:
+    """With and without the last slash: a redirect would make a GET of a POST, in silence."""
+    return [path(route, view, name=name), path(route.removesuffix("/"), view)]
+
+
 urlpatterns = [
     path("", views.home, name="home"),
     path("echo/", views.echo, name="echo"),
@@ -25,24 +33,29 @@ urlpatterns = [
     path("operator/", operator, name="operator"),
     # What a browser asks for beside a page that names no icon, such as the admin's.
     path("favicon.ico", RedirectView.as_view(url=static("realtime/icon.svg")), name="icon"),
-    path("api/rooms/", api(GET=rooms), name="api-rooms"),
-    path("api/rooms/<str:room>/", api(GET=room), name="api-room"),
-    path(
+    *api_paths("api/rooms/", api(GET=rooms), name="api-rooms"),
+    *api_paths("api/rooms/<str:room>/", api(GET=room), name="api-room"),
+    *api_paths(
         "api/rooms/<str:room>/messages/",
         api(GET=read_messages, POST=post_message),
         name="api-messages",
     ),
-    path("api/rooms/<str:room>/events/", api(GET=events), name="api-events"),
-    path("api/rooms/<str:room>/members/", api(GET=operate.members), name="api-members"),
+    *api_paths("api/rooms/<str:room>/events/", api(GET=events), name="api-events"),
+    *api_paths("api/rooms/<str:room>/members/", api(GET=operate.members), name="api-members"),
     *(
-        path(f"api/rooms/<str:room>/members/<str:member>/{act}/", view, name=f"api-{act}")
+        pattern
         for act, view in operate.ACTS.items()
+        for pattern in api_paths(
+            f"api/rooms/<str:room>/members/<str:member>/{act}/", view, name=f"api-{act}"
+        )
     ),
     *(
-        path(f"api/screens/{act}/", view, name=f"api-screens-{act}")
+        pattern
         for act, view in operate.ACTS_ON_ALL.items()
+        for pattern in api_paths(f"api/screens/{act}/", view, name=f"api-screens-{act}")
     ),
-    path("api/status/", api(GET=status), name="api-status"),
+    *api_paths("api/status/", api(GET=status), name="api-status"),
+    re_path(r"^api/(?P<path>.*)$", api(GET=nothing, POST=nothing)),
     path("metrics", api(GET=metrics), name="metrics"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),

@@ -1,5 +1,6 @@
 """A soak's samples, and whether they grow: the rule by which it fails."""
 
+import os
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
@@ -26,7 +27,9 @@ class Soak:
     visits: int = 0
     resumed: int = 0
     faults: list[str] = field(default_factory=list)
+    # What the server logged, and how busy the machine was before, by its load average.
     said: str = ""
+    load: float = field(default_factory=lambda: os.getloadavg()[0])
 
     @property
     def cycles(self) -> int:

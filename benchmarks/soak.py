@@ -41,8 +41,8 @@ async def run(soak: Soak, port: int) -> None:
         end = begin + soak.minutes * 60 * (cycle + 1) / soak.cycles
         await live(soak, crowd, begin, end - expected_rest())
         await crowd.go()
-        now = {"at": time.monotonic() - begin, "visits": crowd.visits}
-        soak.rests.append(now | await rest(port))
+        await rest(soak, crowd, begin)
+        soak.rests.append(await sample(crowd, begin, "?collected"))
         soak.visits, soak.resumed, soak.faults = crowd.visits, crowd.resumed, crowd.faults
         show(soak)
 
@@ -56,23 +56,27 @@ async def live(soak: Soak, crowd: Crowd, begin: float, end: float) -> None:
     end = max(end, time.monotonic() + 3)
     while time.monotonic() < end:
         await asyncio.sleep(1)
-        now = {"at": time.monotonic() - begin, "visits": crowd.visits}
-        soak.samples.append(now | await held(crowd.port))
+        soak.samples.append(await sample(crowd, begin))
 
 
-async def rest(port: int) -> Sample:
-    """Once all is gone, or when it should have been."""
+async def rest(soak: Soak, crowd: Crowd, begin: float) -> None:
+    """Until all is gone, or should have been."""
     deadline = time.monotonic() + REST_PATIENCE
-    sample = await held(port)
-    while any(sample[name] for name in EMPTY) and time.monotonic() < deadline:
-        await asyncio.sleep(0.2)
-        sample = await held(port)
-    return await held(port, "?collected")
+    while True:
+        soak.samples.append(now := await sample(crowd, begin))
+        if not any(now[name] for name in EMPTY) or time.monotonic() > deadline:
+            return
+        await asyncio.sleep(0.5)
+
+
+async def sample(crowd: Crowd, begin: float, query: str = "") -> Sample:
+    now = {"at": time.monotonic() - begin, "visits": crowd.visits}
+    return now | await held(crowd.port, query)
 
 
 async def held(port: int, query: str = "") -> Sample:
-    sample: Sample = json.loads(await follow(port, f"/held{query}"))
-    return sample
+    found: Sample = json.loads(await follow(port, f"/held{query}"))
+    return found
 
 
 def show(soak: Soak) -> None:

@@ -67,8 +67,9 @@ def section(soak: Soak) -> str:
 
 def conditions(soak: Soak) -> str:
     wrong = "; ".join(soak.verdict())
+    shared = f"server, crowd and others share them: load average {soak.load:.1f} before"
     return (
-        f"{datetime.now(UTC):%Y-%m-%d}, {machine.description()}: {soak.minutes:g} minutes, "
+        f"{datetime.now(UTC):%Y-%m-%d}, {machine.system(shared)}: {soak.minutes:g} minutes, "
         f"{soak.clients} clients at once, {soak.visits:,} visits ({soak.resumed:,} resumed with "
         f"nothing lost), {soak.samples[-1]['delivered']:,} deliveries. "
         + (f"**Failed: {wrong}.**" if wrong else "Nothing was left.")
@@ -116,7 +117,7 @@ def draw(soak: Soak, file: Path) -> None:
         lag.set_ylabel("loop lag, ms")
         lag.set_xlabel("minutes")
         for axes in panels:
-            axes.set_ylim(bottom=0)
+            axes.set_ylim(0, axes.get_ylim()[1] * 1.1)
             axes.grid(axis="y", color=INK, alpha=0.25)
             axes.spines[["top", "right"]].set_visible(False)
         picture.savefig(file, transparent=True, metadata={"Date": None})

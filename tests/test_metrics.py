@@ -152,6 +152,14 @@ async def test_a_thousand_rooms_and_codes_make_no_line_more(server: ServerAddres
     del counters.refusals["of an application"]
 
 
+async def test_handlers_that_raised_are_counted_by_class(server: ServerAddress) -> None:
+    counters.crashes["Buggy"] += 3
+    async with httpx.AsyncClient() as client:
+        found = samples((await client.get(server.http("/metrics"))).text)
+    assert found["realtime_handler_errors_total", "Buggy"] == 3
+    del counters.crashes["Buggy"]
+
+
 async def test_openmetrics_is_spoken_to_who_asks_for_it(server: ServerAddress) -> None:
     accept = {"Accept": "application/openmetrics-text; version=1.0.0"}
     async with httpx.AsyncClient() as client:

@@ -67,6 +67,12 @@ def totals() -> Iterator[Metric]:
     yield by_label("closes", "Sockets that ended, by close code.", "code", CLOSES, counters.closes)
     refusals = "Messages answered with an error, by its code."
     yield by_label("refusals", refusals, "code", ErrorCode, counters.refusals)
+    crashed = CounterMetricFamily(
+        "realtime_handler_errors", "Handlers that raised, by class.", labels=["consumer"]
+    )
+    for consumer_class, count in sorted(counters.crashes.items()):
+        crashed.add_metric([consumer_class], count)
+    yield crashed
     dropped = "Messages that a slow reader's outbox let go, by its policy."
     policies = [policy.value for policy in Overflow]
     yield by_label("dropped_messages", dropped, "policy", policies, counters.dropped)

@@ -26,8 +26,8 @@ def written(
     stopped: bool = True,
     **options: Any,
 ) -> bytes:
-    options = {"saved": SAVED, "clock": 100.0} | options
-    return b"".join(snapshot.encode(rooms, notes or {}, stopped=stopped, **options))
+    given: dict[str, Any] = {"saved": SAVED, "clock": 100.0, **options}
+    return b"".join(snapshot.encode(rooms, notes or {}, stopped=stopped, **given))
 
 
 def read(text: bytes, *, now: Moment = SAVED, clock: float = 100.0) -> Snapshot:

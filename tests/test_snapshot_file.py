@@ -165,7 +165,7 @@ def test_a_mark_outlives_a_killed_process(path: Path) -> None:
 def test_a_mark_that_cannot_be_set_is_known() -> None:
     marks = Marks(["a"])
     with open(os.devnull, "rb") as unwritable:
-        marks.open(unwritable, b"")  # type: ignore[arg-type]
+        marks.open(unwritable, b"")
         marks.set("a")
     assert marks.fault is not None
 

@@ -29,6 +29,9 @@ except ImportError:  # another server
 # after 10 s at the soonest.
 PATIENCE = 3.0
 
+# Seconds for handlers to notice that their peer was cut.
+NOTICE = 0.2
+
 # Seconds for the process to end by itself, once the server has.
 LAST_STEP = 1.0
 
@@ -110,7 +113,12 @@ def _cut(state: Any) -> None:
             len(state.connections),
             PATIENCE,
         )
-    for task in list(state.tasks):
-        task.cancel()
     for connection in list(state.connections):
         connection.transport.abort()
+    # First who is gone: Django leaves a traceback where a request is cancelled before its client.
+    asyncio.get_running_loop().call_later(NOTICE, _cancel, state)
+
+
+def _cancel(state: Any) -> None:
+    for task in list(state.tasks):
+        task.cancel()

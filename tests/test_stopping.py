@@ -169,7 +169,7 @@ async def test_a_second_ctrl_c_does_not_wait_for_anybody(monkeypatch: pytest.Mon
     monkeypatch.setattr(stopping, "_end", ended.set)  # or it would end the tests
     monkeypatch.setattr(stopping, "_is_asked", False)
     server = uvicorn.Server(uvicorn.Config("app:application"))
-    before = signal.signal(signal.SIGINT, server.handle_exit)
+    before = {n: signal.signal(n, server.handle_exit) for n in (signal.SIGINT, signal.SIGTERM)}
     try:
         stopping.stop_in_time()
         os.kill(os.getpid(), signal.SIGINT)
@@ -178,7 +178,8 @@ async def test_a_second_ctrl_c_does_not_wait_for_anybody(monkeypatch: pytest.Mon
         assert (server.should_exit, server.force_exit) == (True, True)
         assert ended.wait(5)
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 async def test_the_handlers_of_another_server_are_left_alone() -> None:

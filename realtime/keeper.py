@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, TypeVar
 
@@ -35,6 +35,32 @@ PATIENCE = 10.0
 logger = logging.getLogger("realtime")
 
 
+async def in_thread(work: Callable[[], T]) -> T:
+    """By a thread of its own: the pools may be full, and wait at the end for who hangs."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+
+    def fulfil(result: T | None, error: BaseException | None) -> None:
+        if future.done():
+            return  # nobody waits any more
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(result)  # type: ignore[arg-type]
+
+    def run() -> None:
+        result, error = None, None
+        try:
+            result = work()
+        except BaseException as raised:
+            error = raised
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(fulfil, result, error)
+
+    threading.Thread(target=run, name="snapshot", daemon=True).start()
+    return await future
+
+
 class Keeper:
     """The snapshot of one hub. Everything but the writing happens in the hub's loop."""
 
@@ -45,8 +71,10 @@ class Keeper:
         *,
         interval: float,
         moment: Callable[[], Moment] = moment,
+        in_thread: Callable[[Callable[[], Any]], Awaitable[Any]] = in_thread,
     ) -> None:
-        self._hub, self._interval, self._moment = hub, interval, moment
+        self._hub, self._interval = hub, interval
+        self._moment, self._in_thread = moment, in_thread
         self._file = SnapshotFile(path)
         # Marks of the file in its place, and of the one that is being written.
         self._marks, self._next_marks = Marks([]), Marks([])
@@ -54,16 +82,14 @@ class Keeper:
         self._saving = asyncio.Lock()
         self._timer: Any = None
         self._task: asyncio.Task[bool] | None = None
-        self._has_failed = False
+        self._fault: OSError | None = None
 
     async def start(self) -> None:
         """Rooms as they were; from here on the file on the disk is not the last word any more."""
         self._restore()
         self._hub.spoken = self._spoken
         if not await self.save():
-            # It may say `stopped` for ever: its epochs must not be used.
-            for room in self._hub.rooms.values():
-                room.restore(room.history.kept(self._hub.clock.time())._replace(epoch=""))
+            self._restart_epochs()
         self._arm()
 
     async def stop(self) -> None:
@@ -76,7 +102,13 @@ class Keeper:
         except TimeoutError:
             logger.warning("The snapshot was not saved: the disk took more than %g s.", PATIENCE)
         finally:
-            self._file.unlock()
+            self._hub.spoken = lambda room: None  # nobody hears it
+            self.close()
+
+    def close(self) -> None:
+        """Another process may have the file."""
+        self._marks.close()
+        self._file.unlock()
 
     async def save(self, *, stopped: bool = False) -> bool:
         """Write what the rooms hold now. A failure is in the log, once, and the old file whole."""
@@ -98,14 +130,14 @@ class Keeper:
             rooms, dict(self._hub.notes), saved=saved, clock=self._hub.clock.time(), stopped=stopped
         )
         write = partial(self._file.write, lines, pause=0.0 if stopped else PAUSE)
-        file, first_line = await _in_thread(write)
+        file, first_line = await self._in_thread(write)
         try:
             if MARKS_LAST:
                 # From here on each message marks the new file too, before it may be read.
                 marks.open(file, first_line)
             else:
                 file.close()
-            await _in_thread(self._file.put_in_place)
+            await self._in_thread(self._file.put_in_place)
         except BaseException:
             self._file.drop(file)
             raise
@@ -144,6 +176,7 @@ class Keeper:
         """A file that could not be marked says what is not true, and goes. Raises OSError."""
         if marks.fault is not None:
             self._file.remove()
+            marks.close()
             self._marks, self._saved = Marks([]), None
             raise marks.fault
 
@@ -161,6 +194,14 @@ class Keeper:
             self._task.add_done_callback(lambda _: self._arm())
 
     # At the start.
+
+    def _restart_epochs(self) -> None:
+        """What the file says of epochs must hold neither for this process nor for the next."""
+        if not isinstance(self._fault, BlockingIOError):  # else it is another server's
+            self._file.spend()
+        now = self._hub.clock.time()
+        for room in self._hub.rooms.values():
+            room.restore(room.history.kept(now)._replace(epoch=""))
 
     def _restore(self) -> None:
         found = self._read()
@@ -210,7 +251,7 @@ class Keeper:
     # What the log says.
 
     def _failed(self, error: OSError) -> None:
-        if not self._has_failed:
+        if self._fault is None:
             why = "another server uses it" if isinstance(error, BlockingIOError) else None
             logger.warning(
                 "The snapshot %s cannot be kept: %s. It is tried again every %g s; until then a "
@@ -219,12 +260,12 @@ class Keeper:
                 why or error.strerror or error,
                 self._interval,
             )
-        self._has_failed = True
+        self._fault = error
 
     def _succeeded(self) -> None:
-        if self._has_failed:
+        if self._fault is not None:
             logger.warning("The snapshot %s is kept again.", self._file.path)
-        self._has_failed = False
+        self._fault = None
 
 
 async def keep(hub: Hub) -> Keeper | None:
@@ -234,29 +275,3 @@ async def keep(hub: Hub) -> Keeper | None:
     keeper = Keeper(hub, settings.REALTIME_SNAPSHOT, interval=settings.REALTIME_SNAPSHOT_INTERVAL)
     await keeper.start()
     return keeper
-
-
-async def _in_thread(work: Callable[[], T]) -> T:
-    """By a thread of its own: the pools may be full, and wait at the end for who hangs."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[T] = loop.create_future()
-
-    def fulfil(result: T | None, error: BaseException | None) -> None:
-        if future.done():
-            return  # nobody waits any more
-        if error is not None:
-            future.set_exception(error)
-        else:
-            future.set_result(result)  # type: ignore[arg-type]
-
-    def run() -> None:
-        result, error = None, None
-        try:
-            result = work()
-        except BaseException as raised:
-            error = raised
-        with contextlib.suppress(RuntimeError):  # the loop has ended
-            loop.call_soon_threadsafe(fulfil, result, error)
-
-    threading.Thread(target=run, name="snapshot", daemon=True).start()
-    return await future

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from realtime import one_process, phase
 from realtime.descriptors import ask_for_enough, complain_once
-from realtime.hub import serve_here
+from realtime.hub import Hub, serve_here
 from realtime.keeper import keep
 from realtime.patience import limit_requests
 from realtime.phase import Phase
-from realtime.stopping import stop_in_time, uvicorn_server
+from realtime.sd_notify import Notifier
+from realtime.stopping import has_stopped, stop_in_time, uvicorn_server
 from realtime.workarounds import mend_uvicorn
 
 
@@ -18,7 +20,7 @@ class Lifespan:
     """ASGI application for scopes of the type `lifespan`."""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        keeper = None
+        run = Run()
         while True:
             event = await receive()
             if event["type"] == "lifespan.startup":
@@ -26,18 +28,37 @@ class Lifespan:
                 if sentence := one_process.refusal(uvicorn_server()):
                     await send({"type": "lifespan.startup.failed", "message": sentence})
                     return
-                hub = serve_here()
-                mend_uvicorn()
-                limit_requests()
-                ask_for_enough()
-                complain_once()
-                stop_in_time()
-                keeper = await keep(hub)
-                phase.enter(Phase.SERVING)
+                await run.start()
                 await send({"type": "lifespan.startup.complete"})
             else:
-                phase.enter(Phase.STOPPING)
-                if keeper is not None:
-                    await keeper.stop()
+                await run.stop()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
+
+
+class Run:
+    """What is begun before the first connection, and ended after the last."""
+
+    async def start(self) -> None:
+        hub, server = serve_here(), uvicorn_server()
+        mend_uvicorn()
+        limit_requests()
+        ask_for_enough()
+        complain_once()
+        self.notifier = Notifier(os.environ, lambda: status(hub))
+        stop_in_time(self.notifier.stopping)
+        self.keeper = await keep(hub)
+        self.notifier.start(lambda: server is None or server.started)
+        phase.enter(Phase.SERVING)
+
+    async def stop(self) -> None:
+        phase.enter(Phase.STOPPING)
+        if self.keeper is not None:
+            await self.keeper.stop()
+        self.notifier.end()
+        has_stopped()
+
+
+def status(hub: Hub) -> str:
+    """A line for `systemctl status`."""
+    return f"{hub.connections} connections in {len(hub.rooms)} rooms"

@@ -154,9 +154,10 @@ class SnapshotFile:
         return file, first_line
 
     def put_in_place(self) -> None:
-        """What was written is the snapshot. Raises OSError."""
+        """What was written is the snapshot. Raises OSError where it is not."""
         self._new.replace(self.path)
-        with contextlib.suppress(PermissionError):  # Windows opens no folder
+        # It is in its place, whatever comes of this; Windows opens no folder.
+        with contextlib.suppress(OSError):
             folder = os.open(self.path.parent, os.O_RDONLY)
             try:
                 os.fsync(folder)
@@ -169,6 +170,19 @@ class SnapshotFile:
             file.close()  # a full disk may complain again
         with contextlib.suppress(OSError):
             self._new.unlink(missing_ok=True)
+
+    def spend(self) -> None:
+        """Mark every room in the file that is there, where no other can be written: a full disk.
+
+        Where that cannot be either, on a read-only disk, nothing can be said to the next start.
+        """
+        with contextlib.suppress(OSError), self.path.open("r+b") as file:
+            first_line = file.readline()
+            marks = file.readline().rstrip(b"\n")
+            file.seek(mark_at(first_line, 0))
+            file.write(SPOKEN * len(marks))
+            file.flush()
+            os.fsync(file.fileno())
 
     def remove(self) -> None:
         """It must not be read again: what it says is not true any more."""

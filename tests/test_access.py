@@ -114,7 +114,7 @@ def asking(method: str, user: dict[str, bool] | None = None, **headers: str) -> 
         nobody = {"is_authenticated": False, "is_active": False, "is_staff": False}
         return SimpleNamespace(**(user or nobody))
 
-    request.auser = auser  # type: ignore[assignment]
+    request.auser = auser
     return request
 
 

@@ -215,7 +215,8 @@ REALTIME_PRESENCE_INTERVAL = env("REALTIME_PRESENCE_INTERVAL", 0.05, low=0, high
 
 # --- HTTP API, commands, snapshot ---------------------------------------------------------------
 
-# Bearer token of the HTTP API. Without one, only this machine may use it.
+# Bearer token of the HTTP API, which also opens /operator/. Without one, only this machine may use
+# them, and who is logged in as staff.
 REALTIME_API_TOKEN = env("REALTIME_API_TOKEN", "")
 
 # Where the commands find the running server.

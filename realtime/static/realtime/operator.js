@@ -142,11 +142,11 @@ function showFigures() {
     ["rooms", whole(status.rooms.count)],
     ["received a second", rates ? whole(rates.received) : "–"],
     ["sent a second", rates ? bytes(rates.sent_bytes) : "–"],
-    ["waiting for slow readers", bytes(outbox.sum)],
-    ["of these the most", bytes(outbox.largest)],
+    ["waiting for readers", bytes(outbox.sum)],
+    ["most for one", bytes(outbox.largest)],
     ["closed as slow", whole(status.slow)],
     ["dropped", whole(status.dropped)],
-    ["worst lag in a minute", `${whole(status.lag.worst * 1000)} ms`],
+    ["worst lag, 1 min", `${whole(status.lag.worst * 1000)} ms`],
   ];
   keep(element("figures"), figures, ([label]) => label, ([label]) => {
     const node = document.createElement("div");

@@ -60,7 +60,9 @@ function dismiss() {
 /** About how many characters a line has, and how many lines there are, when the text fills the screen. @param {string} text */
 function wrapped(text) {
   const longest = Math.max(...text.split(/\s+/).map((word) => Math.min(word.length, 24)));
-  const across = Math.max(4, longest, Math.min(text.length, Math.ceil(Math.sqrt(text.length * 4))));
+  // A line is about twice as high as a letter is wide.
+  const square = Math.ceil(Math.sqrt((text.length * 2 * innerWidth) / innerHeight));
+  const across = Math.max(4, longest, Math.min(text.length, square));
   return [across, text.length > across ? Math.ceil(text.length / across) + 1 : 1];
 }
 

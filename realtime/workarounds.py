@@ -1,10 +1,11 @@
-"""Four faults of uvicorn 0.54 that no ASGI application can see, mended where they are.
+"""Five faults of uvicorn 0.54 that no ASGI application can see, mended where they are.
 
 - What its WebSocket library cannot read (a line above 8 KiB, say the cookies of all projects on
   127.0.0.1, more than 128 headers, a body) that library refuses, but uvicorn never sends the
   refusal: the browser says "connecting" for ever.
 - Text that is not UTF-8 with a close frame right behind it ends in a traceback.
 - So do frames that come before the handshake has been answered: they wait for it.
+- A peer whose frame is broken is closed at once, and may never see the code that says why.
 - A peer that answers no ping is closed, and the closing waits for it to read what it was sent.
 
 A version that has become different inside is left as it is.
@@ -26,7 +27,7 @@ LONGEST_LINE = 65_536
 # Bytes that a peer may send before the answer to its handshake.
 MOST_EARLY = 65_536
 
-# Seconds for a peer that answered no ping to be told so.
+# Seconds for a peer that answered no ping, or broke the protocol, to be told so.
 LAST_WORD = 1.0
 
 BAD_REQUEST = (
@@ -48,6 +49,7 @@ def mend_uvicorn() -> None:
     protocol_class.realtime_mended = True
     _mend_handshakes_and_text(protocol_class)
     _mend_early_frames(protocol_class)
+    _mend_broken_frames(protocol_class)
     _mend_missed_pings(protocol_class)
 
 
@@ -96,6 +98,28 @@ def _hold(protocol: Any, data: bytes) -> None:
     protocol.realtime_early = getattr(protocol, "realtime_early", b"") + data
     if len(protocol.realtime_early) > MOST_EARLY:
         protocol.transport.abort()
+
+
+def _mend_broken_frames(protocol_class: Any) -> None:
+    """What the peer has still under way is read and dropped for a moment (RFC 6455, section 7.1.1).
+
+    Closing at once would have the kernel reset the connection, and take the close code with it.
+    """
+    original = getattr(protocol_class, "handle_parser_exception", None)
+    if original is None:
+        return
+
+    def handle_parser_exception(protocol: Any) -> None:
+        if protocol.close_sent:
+            return  # more of the same
+        fault = protocol.conn.close_sent
+        protocol.close_sent = True
+        protocol.close_timer = protocol.loop.call_later(LAST_WORD, protocol.transport.close)
+        event = {"type": "websocket.disconnect", "code": fault.code, "reason": fault.reason}
+        protocol.queue.put_nowait(event)
+        protocol.transport.write(b"".join(protocol.conn.data_to_send()))
+
+    protocol_class.handle_parser_exception = handle_parser_exception
 
 
 def _mend_missed_pings(protocol_class: Any) -> None:

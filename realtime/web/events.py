@@ -22,7 +22,7 @@ from realtime.hub import serve_here
 from realtime.layers import InMemoryChannelLayer
 from realtime.mailbox import Mailbox
 from realtime.messages import encode
-from realtime.rooms import Room, group_of
+from realtime.rooms import Full, Room, group_of
 from realtime.web.api import ApiError
 
 # More would be a mistake, or an attack: a screen needs one.
@@ -46,6 +46,10 @@ async def events(request: HttpRequest, room: str) -> StreamingHttpResponse:
         raise ApiError(501, "layer", "Events need realtime.layers.InMemoryChannelLayer.")
     if len(_open) >= MOST_STREAMS:
         raise ApiError(503, "full", f"This server has {MOST_STREAMS:,} event streams open.")
+    try:
+        serve_here().room(room)  # now, while the answer can still be a refusal
+    except Full as full:
+        raise ApiError(503, "full", str(full)) from None
     stream = _stream(layer, room, request.headers.get("Last-Event-ID", ""))
     # Proxies that gather answers are asked not to: nginx knows the header.
     headers = {"X-Accel-Buffering": "no", "Content-Type": "text/event-stream; charset=utf-8"}

@@ -94,6 +94,16 @@ SESSION_ENGINE = "realtime.web.sessions"
 SESSION_COOKIE_NAME = "realtime_session"
 CSRF_COOKIE_NAME = "realtime_csrf"
 
+# True when browsers come by https only (a proxy in front, or uvicorn's own certificate): cookies
+# never leave it, browsers remember it for a month, and plain http is sent there. What this machine
+# asks by plain http (commands, health, metrics) is answered all the same.
+REALTIME_HTTPS = env("REALTIME_HTTPS", False)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = REALTIME_HTTPS
+SECURE_HSTS_SECONDS = 30 * 24 * 3600 if REALTIME_HTTPS else 0
+SECURE_REDIRECT_EXEMPT = [r"^api/", r"^healthz$", r"^readyz$", r"^metrics$"]
+# For all hosts below this name, or for every browser's built-in list, is not ours to promise.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+
 LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "home"
 LOGIN_URL = "login"
 

@@ -13,6 +13,7 @@ from typing import Any
 DEFAULTS: dict[str, Any] = {
     "REALTIME_HOST": "0.0.0.0",  # noqa: S104
     "REALTIME_PORT": 8000,
+    "REALTIME_HTTPS": False,
     "REALTIME_MAX_MESSAGE_SIZE": 65_536,
     "REALTIME_MAX_BODY_SIZE": 33_554_432,
     "REALTIME_RATE_LIMIT": 20.0,

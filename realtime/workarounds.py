@@ -5,6 +5,7 @@
   refusal: the browser says "connecting" for ever.
 - Text that is not UTF-8 with a close frame right behind it ends in a traceback.
 - So do frames that come before the handshake has been answered: they wait for it.
+- A peer whose frame is broken is closed at once, and may never see the code that says why.
 - A peer that answers no ping is closed, and the closing waits for it to read what it was sent.
 - An HTTP answer cannot be broken off: closing waits, without end, for a peer that does not read.
 
@@ -28,7 +29,7 @@ LONGEST_LINE = 65_536
 # Bytes that a peer may send before the answer to its handshake.
 MOST_EARLY = 65_536
 
-# Seconds for a peer that answered no ping to be told so.
+# Seconds for a peer that answered no ping, or broke the protocol, to be told so.
 LAST_WORD = 1.0
 
 BAD_REQUEST = (
@@ -51,6 +52,7 @@ def mend_uvicorn() -> None:
     protocol_class.realtime_mended = True
     _mend_handshakes_and_text(protocol_class)
     _mend_early_frames(protocol_class)
+    _mend_broken_frames(protocol_class)
     _mend_missed_pings(protocol_class)
 
 
@@ -122,6 +124,28 @@ def _hold(protocol: Any, data: bytes) -> None:
     protocol.realtime_early = getattr(protocol, "realtime_early", b"") + data
     if len(protocol.realtime_early) > MOST_EARLY:
         protocol.transport.abort()
+
+
+def _mend_broken_frames(protocol_class: Any) -> None:
+    """What the peer has still under way is read and dropped for a moment (RFC 6455, section 7.1.1).
+
+    Closing at once would have the kernel reset the connection, and take the close code with it.
+    """
+    original = getattr(protocol_class, "handle_parser_exception", None)
+    if original is None:
+        return
+
+    def handle_parser_exception(protocol: Any) -> None:
+        if protocol.close_sent:
+            return  # more of the same
+        fault = protocol.conn.close_sent
+        protocol.close_sent = True
+        protocol.close_timer = protocol.loop.call_later(LAST_WORD, protocol.transport.close)
+        event = {"type": "websocket.disconnect", "code": fault.code, "reason": fault.reason}
+        protocol.queue.put_nowait(event)
+        protocol.transport.write(b"".join(protocol.conn.data_to_send()))
+
+    protocol_class.handle_parser_exception = handle_parser_exception
 
 
 def _mend_missed_pings(protocol_class: Any) -> None:

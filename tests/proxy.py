@@ -15,8 +15,18 @@ class Proxy:
     target: int
     port: int = 0
     is_swallowing: bool = False
+    # Seconds that each piece is under way.
+    delay: float = 0.0
+    # Bytes of a piece, 0 for as they come.
+    trickle: int = 0
     _ends: set[asyncio.StreamWriter] = field(default_factory=set)
     _lost: set[asyncio.StreamWriter] = field(default_factory=set)
+
+    def half_close(self) -> None:
+        """Every end hears that the other has no more to say, and may still speak itself."""
+        for end in self._ends:
+            with contextlib.suppress(OSError, RuntimeError):
+                end.write_eof()
 
     def cut(self) -> None:
         """Reset every connection."""
@@ -41,9 +51,17 @@ class Proxy:
             while data := await reader.read(65_536):
                 is_open = is_open and not self.is_swallowing and writer not in self._lost
                 if is_open:
-                    writer.write(data)
+                    await self._forward(data, writer)
         if writer not in self._lost:
             writer.close()
+
+    async def _forward(self, data: bytes, writer: asyncio.StreamWriter) -> None:
+        size = self.trickle or len(data)
+        for start in range(0, len(data), size):
+            if self.delay:
+                await asyncio.sleep(self.delay)
+            writer.write(data[start : start + size])
+            await writer.drain()
 
 
 @contextlib.asynccontextmanager

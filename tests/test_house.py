@@ -42,7 +42,7 @@ PURE = [
     "names",
     "frames",
     "arrival",
-    "faults",
+    "blame",
     "screens",
 ]
 IMPURE = {"django", "channels", "asyncio", "asgiref", "uvicorn"}

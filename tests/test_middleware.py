@@ -80,7 +80,7 @@ async def test_a_missing_database_is_a_503_with_the_command(logged: list[str]) -
     assert answer is not None
     assert answer.status_code == 503
     assert "python app.py migrate" in answer.content.decode()
-    assert logged == [" needs the database: no such table"]
+    assert logged == ["'' needs the database: no such table"]
 
 
 async def test_another_error_of_a_view_is_not_taken_for_it(logged: list[str]) -> None:

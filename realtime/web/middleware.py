@@ -85,5 +85,5 @@ class MissingDatabase(AsyncMiddleware):
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if not isinstance(error, (OperationalError, ProgrammingError)):
             return None
-        logger.warning("%s needs the database: %s", request.path, error)
+        logger.warning("%r needs the database: %s", request.path[:200], error)
         return render(request, "realtime/no_database.html", status=503)

@@ -138,11 +138,14 @@ def by_hand(name: str, problem: str) -> str:
 {conf.name}, INSTALLED_APPS, and ALLOWED_HOSTS for the server of its test:
     "{name}",
     "127.0.0.1",
-{urls.name}, urlpatterns:
+{urls.name}, imports, and urlpatterns:
+    from django.urls import include
     {_page(name)},
 {asgi}.py, imports, and the list that websocket_router() gets:
     from {name}.urls import {_sockets(name)}
-    *{name}_sockets,"""
+    *{name}_sockets,
+
+Its test wants pytest, pytest-django and pytest-asyncio, with asyncio_mode = "auto"."""
 
 
 def write(folder: Path, files: dict[str, str], edits: dict[Path, str]) -> None:

@@ -200,7 +200,11 @@ def test_a_plain_django_project_is_told_what_to_add(tmp_path: Path) -> None:
     asgi.write_text(text)
     result = run("manage.py", "startroom", "quiz", cwd=tmp_path, env=changes)
     assert (result.returncode, result.stderr) == (0, "")
-    for line in ("settings.py, INSTALLED_APPS", "urls.py, imports, and urlpatterns", "bare/asgi.py, imports"):
+    for line in (
+        "settings.py, INSTALLED_APPS",
+        "urls.py, imports, and urlpatterns",
+        "bare/asgi.py, imports",
+    ):
         assert line in result.stdout
 
     # Done as it was told.

@@ -263,10 +263,10 @@ async def test_notifications_reach_one_user_on_all_their_devices(enter: Opener) 
     await ada.get_by_label("Text").fill(HOSTILE)
     await ada.keyboard.press("Enter")
     for page in (phone, laptop):
-        await expect(page.locator("#log li span")).to_have_text([HOSTILE])
+        await expect(page.locator("#notes li span")).to_have_text([HOSTILE])
         assert await page.locator("main img").count() == 0
     await phone.reload()
-    await expect(phone.locator("#log li")).to_have_count(1)
+    await expect(phone.locator("#notes li")).to_have_count(1)
     await connected(ada)
     await expect(ada.get_by_text("None yet.")).to_be_visible()
 

@@ -13,7 +13,7 @@ room.on("message", ({ data, at }) => {
   text.textContent = data.text; // never as HTML
   time.textContent = new Date(at).toLocaleTimeString();
   item.append(text, time);
-  $("log").prepend(item);
-  if ($("log").childElementCount > 20) $("log").lastElementChild.remove();
+  $("notes").prepend(item);
+  if ($("notes").childElementCount > 20) $("notes").lastElementChild.remove();
   $("none").hidden = true;
 });

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from realtime import one_process
+from realtime import one_process, reach
 from realtime.hub import serve_here
 from realtime.stopping import stop_in_time, uvicorn_server
 from realtime.workarounds import mend_uvicorn
@@ -22,6 +22,7 @@ class Lifespan:
                     return
                 serve_here()
                 mend_uvicorn()
+                reach.tell(uvicorn_server())  # before stop_in_time(), which hides the server
                 stop_in_time()
                 await send({"type": "lifespan.startup.complete"})
             else:

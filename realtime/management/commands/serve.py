@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import socket
 import sys
@@ -88,4 +89,5 @@ def banner(host: str, port: int, *, columns: int = 0) -> str:
 def terminal_columns() -> int:
     """The width of a terminal that shows colours and half blocks; 0 for a file or another."""
     encoding = (sys.stdout.encoding or "").lower().replace("-", "")
-    return shutil.get_terminal_size().columns if supports_color() and encoding == "utf8" else 0
+    can = supports_color() and encoding == "utf8" and os.environ.get("TERM") != "dumb"
+    return shutil.get_terminal_size().columns if can else 0

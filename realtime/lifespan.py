@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from realtime import one_process, phase
+from realtime import one_process, phase, reach
 from realtime.descriptors import ask_for_enough, complain_once
 from realtime.hub import Hub, serve_here
 from realtime.keeper import keep
@@ -40,11 +40,13 @@ class Run:
     """What is begun before the first connection, and ended after the last."""
 
     async def start(self) -> None:
-        hub, server = serve_here(), uvicorn_server()
+        # The server first: stop_in_time() hides it.
+        server, hub = uvicorn_server(), serve_here()
         mend_uvicorn()
         limit_requests()
         ask_for_enough()
         complain_once()
+        reach.tell(server)
         self.notifier = Notifier(os.environ, lambda: status(hub))
         stop_in_time(self.notifier.stopping)
         self.keeper = await keep(hub)

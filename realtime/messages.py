@@ -1,7 +1,7 @@
 """The wire, version 1: one typed struct per JSON frame; `decode` what they send, `encode` the rest.
 
 Here: shapes, limits of fields, error and close codes. Not here: sockets, rooms, how often and how
-large (consumers, limits), merging of `state` (roster), which field holds what no JSON can (faults),
+large (consumers, limits), merging of `state` (roster), which field holds what no JSON can (blame),
 the JSON Schema (tests/test_schema.py).
 
 Rule 1: whatever a peer sends, `decode` raises `BadMessage` or nothing. Rule 2: what it returns can
@@ -18,7 +18,7 @@ from typing import Annotated, Any, NoReturn, get_args
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-from realtime import faults
+from realtime import blame
 
 PROTOCOL = 1
 
@@ -344,15 +344,15 @@ def _explain(error: Exception) -> tuple[str, str]:
 
 
 def _bad_json(frame: str | bytes, error: Exception) -> BadMessage:
-    path, (what, _) = faults.unsendable(frame), _explain(error)
+    path, (what, _) = blame.unsendable(frame), _explain(error)
     detail = f"{what}. Send one JSON object."
-    if path != faults.WHOLE:
+    if path != blame.WHOLE:
         detail = f"`{path[:60]}` has a number out of range, or half a character (a lone surrogate)."
     return BadMessage(ErrorCode.BAD_JSON, detail, path=path)
 
 
 def _too_deep(frame: str | bytes, ref: Ref | UnsetType) -> BadMessage:
-    path, detail = faults.deepest(frame, MAX_DEPTH), f"At most {MAX_DEPTH} levels of [ ] and {{ }}."
+    path, detail = blame.deepest(frame, MAX_DEPTH), f"At most {MAX_DEPTH} levels of [ ] and {{ }}."
     return BadMessage(ErrorCode.TOO_DEEP, detail, path=path, ref=ref)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, BrowserContext, async_playwright
 
 from realtime.testing import ServerAddress, serving
 from tests.browsers import CHROMIUM, COMMAND, FLAGS
@@ -75,6 +75,13 @@ def process(
     env = getattr(request.module, "SETTINGS", {})
     with running(*COMMAND, folder=tmp_path_factory.mktemp("server"), env=env) as process:
         yield process
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def context(browser: Browser, process: Process) -> AsyncIterator[BrowserContext]:
+    context = await browser.new_context(base_url=process.http(""))
+    yield context
+    await context.close()
 
 
 @pytest.fixture

@@ -20,8 +20,8 @@ from urllib.parse import quote
 from playwright.async_api import Browser, Page, async_playwright
 from websockets.asyncio.client import ClientConnection, connect
 
+from tests.browsers import CHROMIUM, COMMAND, FLAGS
 from tests.processes import ROOT, Process, running
-from tests.test_pages import CHROMIUM, COMMAND, FLAGS
 
 FOLDER = ROOT / "docs/pictures"
 

@@ -10,8 +10,9 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, expect
 from websockets.asyncio.client import connect
 
+from tests.browsers import pytestmark  # noqa: F401 (marks this module)
 from tests.processes import Process
-from tests.test_pages import CONTRAST, browser, process, pytestmark  # noqa: F401
+from tests.test_pages import CONTRAST
 
 PAGES = {
     "start": "/",
@@ -48,8 +49,8 @@ def found(violations: list[dict[str, Any]]) -> list[str]:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("screen", SCREENS)
 async def test_axe_finds_nothing(
-    browser: Browser,  # noqa: F811
-    process: Process,  # noqa: F811
+    browser: Browser,
+    process: Process,
     screen: str,
     scheme: Literal["light", "dark"],
 ) -> None:
@@ -76,8 +77,8 @@ async def test_axe_finds_nothing(
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_whatever_colour_a_member_gets_their_name_can_be_read(
-    browser: Browser,  # noqa: F811
-    process: Process,  # noqa: F811
+    browser: Browser,
+    process: Process,
     scheme: Literal["light", "dark"],
 ) -> None:
     context = await browser.new_context(base_url=process.http(""), color_scheme=scheme)

@@ -11,12 +11,10 @@ import json
 import shutil
 import signal
 import subprocess
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, WebSocketRoute
 
 from tests.browsers import COMMAND, pytestmark  # noqa: F401 (marks this module)
@@ -46,13 +44,6 @@ JOIN = """async ([name, options]) => {
     room.on(type, (detail) => heard.push([type, detail]));
   Object.assign(window, { room, heard });
 }"""
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def context(browser: Browser, process: Process) -> AsyncIterator[BrowserContext]:
-    context = await browser.new_context(base_url=process.http(""))
-    yield context
-    await context.close()
 
 
 async def joined(context: BrowserContext, room: str, **options: Any) -> Page:

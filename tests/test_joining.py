@@ -14,8 +14,8 @@ from app import application
 from realtime.testing import serving
 from realtime.web import invitation
 from realtime.web.qr import modules
+from tests.browsers import CHROMIUM, FLAGS, pytestmark  # noqa: F401 (marks this module)
 from tests.processes import Process
-from tests.test_pages import CHROMIUM, FLAGS, process, pytestmark  # noqa: F401 (fixture, marks)
 
 # Where the pages seem to be, for the browser of these tests.
 ADDRESS = "192.168.0.7:8000"
@@ -45,7 +45,7 @@ READ = """async ([png, size]) => {
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def phone(process: Process) -> AsyncIterator[Browser]:  # noqa: F811
+async def phone(process: Process) -> AsyncIterator[Browser]:
     """A browser for which the server is at an address of the network."""
     async with async_playwright() as playwright:
         rule = f"--host-resolver-rules=MAP {ADDRESS} 127.0.0.1:{process.port}"

@@ -8,9 +8,9 @@ import httpx
 import pytest
 
 from realtime.web.access import COOKIE
+from tests.browsers import COMMAND
 from tests.processes import Process, run, running
 from tests.test_accounts import token as csrf_of
-from tests.test_pages import COMMAND
 
 PASSWORD = "correct horse"
 TOKEN = "a long secret"

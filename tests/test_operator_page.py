@@ -25,9 +25,10 @@ from playwright.async_api import (
 )
 from websockets.asyncio.client import ClientConnection, connect
 
+from tests.browsers import COMMAND, pytestmark  # noqa: F401 (marks this module)
 from tests.processes import Process, free_port, running
 from tests.test_operator import TOKEN, guarded  # noqa: F401
-from tests.test_pages import COMMAND, CONTRAST, browser, pytestmark  # noqa: F401
+from tests.test_pages import CONTRAST
 
 SETTINGS = {"REALTIME_GRACE": "0.2", "REALTIME_GRACE_RELOAD": "0.2", "REALTIME_MAX_ROOMS": "2000"}
 # No slash in it, for then it could be no room.
@@ -47,7 +48,7 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def enter(browser: Browser, process: Process) -> AsyncIterator[Opener]:  # noqa: F811
+async def enter(browser: Browser, process: Process) -> AsyncIterator[Opener]:
     """Opens a path in a browser of its own; no page may complain, or ask others."""
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
@@ -291,7 +292,7 @@ async def test_hostile_names_and_states_are_text(enter: Opener, process: Process
 
 
 async def test_a_server_that_was_killed_is_found_again(
-    browser: Browser,  # noqa: F811
+    browser: Browser,
     tmp_path: Path,
 ) -> None:
     port = free_port()
@@ -314,7 +315,7 @@ async def test_a_server_that_was_killed_is_found_again(
 
 
 async def test_expected_screens_are_missed_after_a_restart_too(
-    browser: Browser,  # noqa: F811
+    browser: Browser,
     tmp_path: Path,
 ) -> None:
     port = free_port()
@@ -339,7 +340,7 @@ async def test_expected_screens_are_missed_after_a_restart_too(
 
 
 async def test_who_is_not_let_in_any_more_is_told(
-    browser: Browser,  # noqa: F811
+    browser: Browser,
     guarded: Process,  # noqa: F811
 ) -> None:
     context = await browser.new_context(base_url=guarded.http(""))

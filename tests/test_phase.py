@@ -7,6 +7,7 @@ import signal
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
 from asgiref.testing import ApplicationCommunicator
 
 from realtime import phase, stopping
@@ -25,9 +26,10 @@ async def test_it_serves_between_start_and_stop() -> None:
     phase.enter(Phase.SERVING)
 
 
-async def test_it_stops_from_the_signal_on() -> None:
+async def test_it_stops_from_the_signal_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stopping, "_is_asked", False)  # as it was, when this is over
     state = SimpleNamespace(tasks=set(), connections=set())
     server = SimpleNamespace(should_exit=False, force_exit=False, server_state=state)
-    stopping._stop(server, asyncio.get_running_loop(), signal.SIGTERM, None)
+    stopping._stop(server, asyncio.get_running_loop(), lambda: None, signal.SIGTERM, None)
     assert phase.current() is Phase.STOPPING
     phase.enter(Phase.SERVING)

@@ -12,10 +12,10 @@ import pytest
 from playwright.async_api import async_playwright, expect
 
 from realtime.management.commands import startroom
+from tests.browsers import CHROMIUM, COMMAND, FLAGS
+from tests.browsers import pytestmark as in_chromium
 from tests.processes import ROOT, run, running
 from tests.readme import python_block
-from tests.test_pages import CHROMIUM, COMMAND, FLAGS
-from tests.test_pages import pytestmark as in_chromium
 
 HERE = {".secret-key", "__pycache__", ".ruff_cache", ".pytest_cache"}
 

@@ -11,8 +11,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import async_playwright
 
+from tests.browsers import CHROMIUM, FLAGS, pytestmark  # noqa: F401 (marks this module)
 from tests.processes import ROOT
-from tests.test_pages import CHROMIUM, FLAGS, pytestmark  # noqa: F401 (marks this module)
 from tests.tutorial import FOLDER, PAGES, Reader, copy, steps
 
 KINDS = {

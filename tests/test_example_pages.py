@@ -229,6 +229,8 @@ async def test_progress(enter: Opener) -> None:
     assert await ada.get_by_label("Job 1").evaluate("bar => bar.value") > 0
     for page in (ada, bob):
         await expect(page.get_by_text("done")).to_have_count(2, timeout=30_000)
+    await ada.reload()
+    await expect(ada.get_by_text("done").first).to_be_visible()
 
 
 async def test_toy(enter: Opener) -> None:

@@ -116,11 +116,17 @@ async def test_no_visitor_can_speak_for_the_server(server: ServerAddress, path: 
     async with visiting(server, path) as ada:
         error = await ada.ask("message", "error", data={"Tea": 1000})
         assert error["code"] == "forbidden"
-    kind = path.partition("/")[0]
-    for other in (f"{kind}%2Fforged", f"{kind}/forged"):
-        async with connect(server.ws(f"/ws/rooms/{other}/")) as socket:
-            await socket.wait_closed()
-            assert socket.close_code in (4400, 4404)
+        kind = path.partition("/")[0]
+        for other in (f"{kind}%2Fforged", f"{kind}/forged"):
+            async with connect(server.ws(f"/ws/rooms/{other}/")) as socket:
+                await socket.wait_closed()
+                assert socket.close_code in (4400, 4404)
+        async with connect(server.ws("/ws/rooms/forged/")) as socket:
+            await socket.send('{"type": "message", "data": {"Tea": 1000}, "ref": 1}')
+            while json.loads(await socket.recv())["type"] != "ack":
+                pass
+        await ada.send("resync")
+        assert (await ada.next("welcome"))["offset"] == 0
 
 
 # --- Buzzer ---------------------------------------------------------------------------------------

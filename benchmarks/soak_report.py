@@ -111,7 +111,7 @@ def draw(soak: Soak, file: Path) -> None:
             at, [s["connections"] for s in soak.samples], label="connections", color="#3e8fdd"
         )
         rooms.plot(at, [s["rooms"] for s in soak.samples], label="rooms", color="#46a758")
-        rooms.legend(frameon=False, loc="lower right", ncols=2)
+        rooms.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
         rooms.set_ylabel("open")
         lag.plot(at, [s["lag"] * 1000 for s in soak.samples], color="#e08a00")
         lag.set_ylabel("loop lag, ms")

@@ -11,6 +11,7 @@ import asyncio
 import logging
 import signal
 import threading
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -22,6 +23,9 @@ except ImportError:  # another server
 # Seconds for handlers to finish and for peers to read what waits for them. systemd and Docker kill
 # after 10 s at the soonest.
 PATIENCE = 3.0
+
+# Ends each answer that has no end of its own, such as an event stream: uvicorn would wait for it.
+endless: set[Callable[[], object]] = set()
 
 logger = logging.getLogger("realtime")
 
@@ -48,7 +52,13 @@ def _stop(server: Any, loop: asyncio.AbstractEventLoop, number: int, _frame: obj
         server.force_exit = True  # the second Ctrl+C
         return
     server.should_exit = True
+    loop.call_soon_threadsafe(_end_endless)
     loop.call_soon_threadsafe(loop.call_later, PATIENCE, _cut, server.server_state)
+
+
+def _end_endless() -> None:
+    for end in list(endless):
+        end()
 
 
 def _cut(state: Any) -> None:

@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import socket
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
@@ -15,10 +16,11 @@ import httpx
 import pytest
 from channels.layers import get_channel_layer
 
-from realtime import publish
+from realtime import publish, stopping
 from realtime.hub import serve_here
 from realtime.testing import ServerAddress
 from realtime.web import events
+from tests.processes import Process
 
 
 class Stream:
@@ -282,3 +284,21 @@ async def test_curl_shows_it(server: ServerAddress) -> None:
         assert json.loads(line.removeprefix(b"data: "))["data"] == {"temp": 21.5}
         curl.terminate()
         await curl.communicate()
+
+
+async def test_a_stop_does_not_wait_for_streams_and_ends_them_well(
+    start: Callable[..., Process],
+) -> None:
+    process = start("-m", "uvicorn", "app:application", "--port", "{port}")
+    async with (
+        httpx.AsyncClient() as client,
+        client.stream("GET", process.http("/api/rooms/kitchen/events/")) as answer,
+    ):
+        lines = answer.aiter_lines()
+        await anext(lines)
+        begun = time.monotonic()
+        status = await asyncio.to_thread(process.stop)
+        assert (status, time.monotonic() - begun < stopping.PATIENCE) == (0, True)
+        assert [line async for line in lines][-1] == ""  # whole, and no error
+    assert "were cut" not in process.said()
+    assert "Traceback" not in process.said()

@@ -18,7 +18,7 @@ from channels.layers import get_channel_layer
 
 from realtime import publish, stopping
 from realtime.hub import serve_here
-from realtime.testing import ServerAddress
+from realtime.testing import ServerAddress, serving
 from realtime.web import events
 from tests.processes import Process
 
@@ -140,6 +140,22 @@ async def test_a_reader_that_stalls_is_cut_and_the_others_are_not(
             await until(lambda: len(connections) == 1)  # not closed when it reads: gone
             publish("kitchen", "after")
             assert "after" in (await stream.block())["data"]
+
+
+@pytest.mark.parametrize("http", ["httptools", "h11"])
+async def test_a_cut_reader_leaves_no_connection_by_either_parser(http: str, settings: Any) -> None:
+    """Closed, its transport would wait for ever for it to read the rest."""
+    from app import application
+
+    settings.REALTIME_OUTBOX_BYTES = 200_000
+    async with serving(application, http=http) as server:
+        with stalled(server):
+            await until(lambda: bool(events._open))
+            async with asyncio.timeout(20):
+                while events._open:
+                    publish("kitchen", "x" * 60_000)
+                    await asyncio.sleep(0)
+            await until(lambda: not server.server.server_state.connections)
 
 
 async def test_many_small_events_are_bounded_too(

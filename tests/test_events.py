@@ -162,8 +162,9 @@ async def test_many_small_events_are_bounded_too(
     server: ServerAddress, settings: Any, logged: list[str]
 ) -> None:
     settings.REALTIME_OUTBOX_MESSAGES = 16
+    settings.REALTIME_OUTBOX_BYTES = settings.REALTIME_SEND_TIMEOUT = 1_000_000_000
     with stalled(server):
-        async with reading(server, "kitchen") as stream:
+        async with reading(server, "kitchen") as stream, asyncio.timeout(30):
             await stream.block()
             await until(lambda: len(events._open) == 2)
             while len(events._open) > 1:

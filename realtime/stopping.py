@@ -38,6 +38,9 @@ NOTICE = 0.2
 # Seconds for the process to end by itself, once the server has.
 LAST_STEP = 1.0
 
+# Ends each answer that has no end of its own, such as an event stream: uvicorn would wait for it.
+endless: set[Callable[[], object]] = set()
+
 logger = logging.getLogger("realtime")
 
 
@@ -85,6 +88,7 @@ def _stop(
         return
     _is_asked = server.should_exit = True
     phase.enter(Phase.STOPPING)
+    loop.call_soon_threadsafe(_end_endless)
     loop.call_soon_threadsafe(loop.call_later, PATIENCE, _cut, server.server_state)
     loop.call_soon_threadsafe(on_stop)
 
@@ -106,6 +110,11 @@ def _end() -> None:
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
     os._exit(0)
+
+
+def _end_endless() -> None:
+    for end in list(endless):
+        end()
 
 
 def _cut(state: Any) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 import websockets
+from django.db import OperationalError
 
 from realtime.messages import MAX_DEPTH
 from realtime.testing import ServerAddress
@@ -95,9 +96,14 @@ async def test_a_poller_gets_all_it_missed_and_304_for_nothing_new(http: httpx.A
 
 async def test_a_poller_of_another_epoch_is_told_that_it_has_a_gap(http: httpx.AsyncClient) -> None:
     await http.post("log/messages/", json={"data": 1})
-    answer = await http.get("log/messages/", params={"epoch": "old", "offset": "900"})
-    assert answer.json()["recovered"] is False
-    assert len(answer.json()["messages"]) == 1
+    for gap in (
+        {"epoch": "old", "offset": "900"},
+        {"epoch": "old", "offset": "0"},
+        {"offset": "0"},
+    ):
+        answer = await http.get("log/messages/", params=gap)
+        assert answer.json()["recovered"] is False
+        assert len(answer.json()["messages"]) == 1
 
 
 async def test_a_room_of_one_user_is_not_listed(http: httpx.AsyncClient) -> None:
@@ -143,6 +149,20 @@ async def test_a_bad_room_name_is_refused_in_words(http: httpx.AsyncClient) -> N
         answer = await http.post(f"{name}/messages/", json={"data": 1})
         assert answer.status_code in (400, 404), name
         assert (await http.get("")).json() == {"rooms": []}
+
+
+@pytest.mark.parametrize("path", ["", "messages/", "events/"])
+async def test_a_bad_room_name_cannot_be_read_either(http: httpx.AsyncClient, path: str) -> None:
+    for name in ("x" * 65, "%00", "%E2%80%AE"):
+        answer = await http.get(f"{name}/{path}")
+        error = answer.json()["error"]
+        assert (answer.status_code, error["code"], error["field"]) == (400, "bad_name", "room")
+
+
+async def test_two_spellings_of_one_name_are_one_room(http: httpx.AsyncClient) -> None:
+    await http.post("Küche/messages/", json={"data": 1})
+    for path in ("Ku\u0308che/", "Ku\u0308che/messages/"):
+        assert (await http.get(path)).json()["offset"] == 1
 
 
 async def test_other_methods_and_missing_rooms_are_refused_in_words(
@@ -320,6 +340,18 @@ async def test_a_bug_is_one_traceback_and_an_id_that_leads_to_it(
     assert (answer.status_code, answer.json()["error"]["code"]) == (500, "bug")
     [line] = logged
     assert line.split()[1] in answer.json()["error"]["detail"]
+
+
+async def test_a_missing_database_is_not_taken_for_a_bug(
+    http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*arguments: Any, **options: Any) -> Any:
+        raise OperationalError("no such table")
+
+    monkeypatch.setattr(module, "publish", broken)
+    answer = await http.post("log/messages/", json={"data": 1})
+    assert answer.status_code == 503
+    assert "python app.py migrate" in answer.text
 
 
 async def test_a_sensor_may_send_as_fast_as_it_can(

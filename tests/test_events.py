@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import socket
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
@@ -15,10 +16,11 @@ import httpx
 import pytest
 from channels.layers import get_channel_layer
 
-from realtime import publish
+from realtime import publish, stopping
 from realtime.hub import serve_here
-from realtime.testing import ServerAddress
+from realtime.testing import ServerAddress, serving
 from realtime.web import events
+from tests.processes import Process
 
 
 class Stream:
@@ -140,12 +142,29 @@ async def test_a_reader_that_stalls_is_cut_and_the_others_are_not(
             assert "after" in (await stream.block())["data"]
 
 
+@pytest.mark.parametrize("http", ["httptools", "h11"])
+async def test_a_cut_reader_leaves_no_connection_by_either_parser(http: str, settings: Any) -> None:
+    """Closed, its transport would wait for ever for it to read the rest."""
+    from app import application
+
+    settings.REALTIME_OUTBOX_BYTES = 200_000
+    async with serving(application, http=http) as server:
+        with stalled(server):
+            await until(lambda: bool(events._open))
+            async with asyncio.timeout(20):
+                while events._open:
+                    publish("kitchen", "x" * 60_000)
+                    await asyncio.sleep(0)
+            await until(lambda: not server.server.server_state.connections)
+
+
 async def test_many_small_events_are_bounded_too(
     server: ServerAddress, settings: Any, logged: list[str]
 ) -> None:
     settings.REALTIME_OUTBOX_MESSAGES = 16
+    settings.REALTIME_OUTBOX_BYTES = settings.REALTIME_SEND_TIMEOUT = 1_000_000_000
     with stalled(server):
-        async with reading(server, "kitchen") as stream:
+        async with reading(server, "kitchen") as stream, asyncio.timeout(30):
             await stream.block()
             await until(lambda: len(events._open) == 2)
             while len(events._open) > 1:
@@ -282,3 +301,21 @@ async def test_curl_shows_it(server: ServerAddress) -> None:
         assert json.loads(line.removeprefix(b"data: "))["data"] == {"temp": 21.5}
         curl.terminate()
         await curl.communicate()
+
+
+async def test_a_stop_does_not_wait_for_streams_and_ends_them_well(
+    start: Callable[..., Process],
+) -> None:
+    process = start("-m", "uvicorn", "app:application", "--port", "{port}")
+    async with (
+        httpx.AsyncClient() as client,
+        client.stream("GET", process.http("/api/rooms/kitchen/events/")) as answer,
+    ):
+        lines = answer.aiter_lines()
+        await anext(lines)
+        begun = time.monotonic()
+        status = await asyncio.to_thread(process.stop)
+        assert (status, time.monotonic() - begun < stopping.PATIENCE) == (0, True)
+        assert [line async for line in lines][-1] == ""  # whole, and no error
+    assert "were cut" not in process.said()
+    assert "Traceback" not in process.said()

@@ -20,6 +20,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from msgspec import Struct
 
+from realtime import stopping
 from realtime.connection import Outgoing
 from realtime.counters import traffic
 from realtime.history import Entry
@@ -54,9 +55,11 @@ def streams() -> int:
 class Reader:
     """What waits for one stream."""
 
-    def __init__(self, room: str, end: Callable[[], object]) -> None:
+    def __init__(self, room: str, abort: Callable[[], object]) -> None:
         self.room = room
-        self._end: Callable[[], object] | None = end
+        self._abort: Callable[[], object] | None = abort
+        # The server stops: what waits still goes out, and that was all.
+        self.is_over = False
         self._frames: list[Outgoing] = []
         self._size = 0  # of all but the last, which may still grow
         self._waker: asyncio.Future[None] | None = None
@@ -69,22 +72,25 @@ class Reader:
         self._frames.append(frame)
         if self._is_full():
             self.cut(f"{self._size + frame.size:,} bytes wait for a slow reader")
-        if self._waker is not None and not self._waker.done():
-            self._waker.set_result(None)
+        self._wake()
 
     async def take(self) -> list[str]:
-        """All that waits; waits for it."""
-        while not self._frames:
+        """All that waits; waits for it, or for the end."""
+        while not (self._frames or self.is_over):
             self._waker = asyncio.get_running_loop().create_future()
             await self._waker
         frames, self._frames, self._size = self._frames, [], 0
         return [event["text"] for frame in frames for event in frame.events()]
 
     def cut(self, reason: str) -> None:
-        end, self._end = self._end, None
-        if end is not None:
+        abort, self._abort = self._abort, None
+        if abort is not None:
             logger.warning("An event stream of room %r was cut: %s", self.room, reason)
-            end()
+            abort()
+
+    def end(self) -> None:
+        self.is_over = True
+        self._wake()
 
     @contextmanager
     def in_time(self) -> Iterator[None]:
@@ -96,6 +102,10 @@ class Reader:
             yield
         finally:
             timer.cancel()
+
+    def _wake(self) -> None:
+        if self._waker is not None and not self._waker.done():
+            self._waker.set_result(None)
 
     def _is_full(self) -> bool:
         return (
@@ -130,14 +140,16 @@ async def _stream(
     def forget(_: object) -> None:
         layer.unsubscribe(channel)
         _open.discard(channel)
+        stopping.endless.discard(reader.end)
 
     # By the task of the request, for Django leaves a generator that it stops reading as it is.
     task.add_done_callback(forget)
     _open.add(channel)
+    stopping.endless.add(reader.end)
     layer.subscribe(channel, Mailbox(), connection=reader, overflow=lambda: None)
     layer.enter(group_of(room), channel)
     chunk = _welcome(room, request.headers.get("Last-Event-ID", ""), recent)
-    while True:
+    while chunk:
         with reader.in_time():
             yield chunk
         chunk = await _next(reader)

@@ -32,6 +32,8 @@ class Hub:
         self.clock = clock
         self.rooms: dict[str, Room] = {}
         self.connections = 0
+        # Requests that never end by themselves: a server that stops ends them.
+        self.streams: set[asyncio.Task[Any]] = set()
         self.build: str = settings.REALTIME_BUILD or conf.build()
         # Plain JSON that other modules want to find again after a restart, under a key of theirs.
         self.notes: dict[str, Any] = {}
@@ -54,6 +56,10 @@ class Hub:
         """How far the first retries after a restart are spread, so that not all come at once."""
         spread = max(LEAST_SPREAD, min(MOST_SPREAD, self.connections * SPREAD_EACH))
         return RETRY_MS, spread
+
+    def end_streams(self) -> None:
+        for task in self.streams:
+            task.cancel()
 
     def discard_if_idle(self, room: Room) -> None:
         if room.is_idle and self.rooms.get(room.name) is room:

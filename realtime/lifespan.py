@@ -36,12 +36,18 @@ class Run:
     """What is begun before the first connection, and ended after the last."""
 
     async def start(self) -> None:
-        hub, server = serve_here(), uvicorn_server()
+        self.hub = hub = serve_here()
+        server = uvicorn_server()
         mend_uvicorn()
         self.notifier = Notifier(os.environ, lambda: status(hub))
-        stop_in_time(self.notifier.stopping)
+        stop_in_time(self._stopping)
         self.keeper = await keep(hub)
         self.notifier.start(lambda: server is None or server.started)
+
+    def _stopping(self) -> None:
+        """It is to stop, and has some seconds for it."""
+        self.notifier.stopping()
+        self.hub.end_streams()
 
     async def stop(self) -> None:
         if self.keeper is not None:

@@ -56,6 +56,7 @@ async def _stream(layer: InMemoryChannelLayer, room: str, last: str) -> AsyncIte
     channel, mailbox = await layer.new_channel("events."), Mailbox()
     task = asyncio.current_task()
     assert task is not None
+    hub = serve_here()
 
     def cut() -> None:
         logger.warning("An event stream of room %r was cut: its reader is slow.", room)
@@ -64,13 +65,15 @@ async def _stream(layer: InMemoryChannelLayer, room: str, last: str) -> AsyncIte
     def forget(_: object) -> None:
         layer.unsubscribe(channel)
         _open.discard(channel)
+        hub.streams.discard(task)
 
     # By the task of the request, for Django leaves a generator that it stops reading as it is.
     task.add_done_callback(forget)
     _open.add(channel)
+    hub.streams.add(task)
     layer.subscribe(channel, mailbox, connection=None, overflow=cut)
     layer.enter(group_of(room), channel)
-    yield _welcome(serve_here().room(room), last)
+    yield _welcome(hub.room(room), last)
     while True:
         yield await _next(mailbox, room)
 

@@ -75,7 +75,7 @@ class Foot(Struct, frozen=True, forbid_unknown_fields=True):
     sha256: str
 
 
-class SavedMessage(Struct, frozen=True, array_like=True, omit_defaults=True):
+class SavedMessage(Struct, frozen=True, array_like=True, omit_defaults=True, gc=False):
     """`age`: seconds before the file was saved; `text`: as it went out, its offset in it."""
 
     age: float

@@ -8,12 +8,10 @@ a thread of its own. What may be promised to clients afterwards stands in snapsh
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import threading
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from django.conf import settings
@@ -21,10 +19,9 @@ from django.conf import settings
 from realtime import snapshot
 from realtime.history import Kept
 from realtime.hub import Hub
+from realtime.off_loop import in_thread
 from realtime.snapshot import Damaged, Moment
 from realtime.snapshot_file import MARKS_LAST, Marks, SnapshotFile, moment
-
-T = TypeVar("T")
 
 # Seconds for the loop after each room that the thread has encoded, so that it gets its turn.
 PAUSE = 0.0005
@@ -33,32 +30,6 @@ PAUSE = 0.0005
 PATIENCE = 10.0
 
 logger = logging.getLogger("realtime")
-
-
-async def in_thread(work: Callable[[], T]) -> T:
-    """By a thread of its own: the pools may be full, and wait at the end for who hangs."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[T] = loop.create_future()
-
-    def fulfil(result: T | None, error: BaseException | None) -> None:
-        if future.done():
-            return  # nobody waits any more
-        if error is not None:
-            future.set_exception(error)
-        else:
-            future.set_result(result)  # type: ignore[arg-type]
-
-    def run() -> None:
-        result, error = None, None
-        try:
-            result = work()
-        except BaseException as raised:
-            error = raised
-        with contextlib.suppress(RuntimeError):  # the loop has ended
-            loop.call_soon_threadsafe(fulfil, result, error)
-
-    threading.Thread(target=run, name="snapshot", daemon=True).start()
-    return await future
 
 
 class Keeper:
@@ -83,6 +54,7 @@ class Keeper:
         self._timer: Any = None
         self._task: asyncio.Task[bool] | None = None
         self._fault: OSError | None = None
+        self._is_over = False
 
     async def start(self) -> None:
         """Rooms as they were; from here on the file on the disk is not the last word any more."""
@@ -94,6 +66,7 @@ class Keeper:
 
     async def stop(self) -> None:
         """The last word: call it when nobody is connected any more."""
+        self._is_over = True
         if self._timer is not None:
             self._timer.cancel()
         try:
@@ -183,6 +156,8 @@ class Keeper:
     # At intervals.
 
     def _arm(self) -> None:
+        if self._is_over:
+            return  # what is saved now has the last word
         clock = self._hub.clock
         self._timer = clock.call_at(clock.time() + self._interval, self._tick)
 

@@ -18,6 +18,9 @@ epoch only if the file knows every offset that anybody was given:
 - A power cut takes marks with it that were not on the disk yet. So after another boot of the
   machine, and on systems that do not number their boots (others than Linux), a kill is as if every
   room had its mark.
+- A server that cannot write its own file at the start uses no epoch of the file that is there, and
+  marks every room in it. Only on a disk that is read-only, or without the setting, nothing can be
+  said to the next start: it must not get an old file in the place of a newer one.
 
 The file, in lines: a `Head`; the marks, a character for each room; a `SavedRoom` each; the notes
 that other modules keep; a `Foot`. The checksum is of all but the marks.
@@ -72,7 +75,7 @@ class Foot(Struct, frozen=True, forbid_unknown_fields=True):
     sha256: str
 
 
-class SavedMessage(Struct, frozen=True, array_like=True, omit_defaults=True):
+class SavedMessage(Struct, frozen=True, array_like=True, omit_defaults=True, gc=False):
     """`age`: seconds before the file was saved; `text`: as it went out, its offset in it."""
 
     age: float

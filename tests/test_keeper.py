@@ -372,9 +372,7 @@ async def test_a_kill_keeps_the_epoch_of_rooms_that_were_quiet_since_the_save(pa
 
 async def test_it_is_saved_at_intervals_and_only_when_something_has_changed(path: Path) -> None:
     async with Started(path, interval=0.02) as process:
-        first = path.stat().st_ino
-        ticks = 0
-        tick = process.keeper._tick
+        ticks, tick, first = 0, process.keeper._tick, path.read_bytes()
 
         def counted() -> None:
             nonlocal ticks
@@ -383,9 +381,21 @@ async def test_it_is_saved_at_intervals_and_only_when_something_has_changed(path
 
         process.keeper._tick = counted  # type: ignore[method-assign]
         await until(lambda: ticks > 3)
-        assert path.stat().st_ino == first
+        assert path.read_bytes() == first  # it says when it was saved
         process.hub.room("kitchen").publish("hi")
-        await until(lambda: path.stat().st_ino != first)
+        await until(lambda: b"hi" in path.read_bytes())
+
+
+async def test_a_stop_in_the_middle_of_a_save_has_the_last_word(path: Path) -> None:
+    async with Started(path, interval=0.001) as process:
+        process.hub.room("kitchen").publish("hi")
+        await until(lambda: process.keeper._task is not None)
+        assert process.keeper._task is not None
+        interrupted = process.keeper._task
+    await interrupted
+    await asyncio.sleep(0.01)  # ten intervals
+    assert process.keeper._task is interrupted
+    assert b'"stopped":true' in path.read_bytes()
 
 
 async def test_the_bound_of_rooms_is_todays(path: Path, settings: Any) -> None:

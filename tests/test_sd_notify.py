@@ -149,6 +149,10 @@ async def test_ready_waits_for_the_server(listener: Listener) -> None:
     notifier = Notifier({"NOTIFY_SOCKET": listener.address}, lambda: "well")
     notifier.start(is_ready.is_set)
     assert listener.next() == ["STATUS=well"]
+    await asyncio.sleep(0)
+    listener.socket.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        listener.socket.recv(4096)
     is_ready.set()
     assert (await asyncio.to_thread(listener.next))[0] == "READY=1"
     notifier.end()

@@ -164,6 +164,20 @@ async def test_with_nobody_busy_it_ends_at_once(start: Start) -> None:
     assert "were cut" not in process.log.read_text()
 
 
+async def test_event_streams_hold_up_nothing(start: Start) -> None:
+    process = start("app.py", "--port", "{port}", "--host", "127.0.0.1")
+    with socket.create_connection(("127.0.0.1", process.port)) as reader:
+        reader.sendall(b"GET /api/rooms/x/events/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        said = b""
+        while b"event: welcome" not in said:
+            said += await asyncio.to_thread(reader.recv, 4096)
+        status, took = await stop(process, signal.SIGTERM)
+    assert status == 0
+    assert took < stopping.PATIENCE
+    assert "were cut" not in process.said()
+    assert "Traceback" not in process.said()
+
+
 async def test_a_second_ctrl_c_does_not_wait_for_anybody(monkeypatch: pytest.MonkeyPatch) -> None:
     ended = threading.Event()
     monkeypatch.setattr(stopping, "_end", ended.set)  # or it would end the tests

@@ -6,6 +6,7 @@ Lists are written with commas (`ALLOWED_HOSTS=a.example,b.example`), switches as
 
 import os
 from pathlib import Path
+from typing import Any
 
 from realtime.environment import HOST, ORIGIN, URL, Environment, secret_key
 from realtime.hosts import local_hosts
@@ -113,17 +114,28 @@ USE_TZ = True
 REALTIME_LOG_LEVEL = env(
     "REALTIME_LOG_LEVEL", "INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR")
 )
-LOGGING = {
+
+# What each line of it is: `line` for people, or `json`, an object for who collects logs.
+REALTIME_LOG_FORMAT = env("REALTIME_LOG_FORMAT", "line", choices=("line", "json"))
+FORMATTERS = {
+    "line": {"format": "{levelname:8} {name}: {message}", "style": "{"},
+    "json": {"()": "realtime.json_lines.JsonLines"},
+}
+# For people uvicorn has lines of its own, with colours.
+OURS = {"handlers": ["stderr"], "propagate": False}
+UVICORN_LOGGERS = {"line": {}, "json": {"uvicorn": OURS, "uvicorn.access": OURS}}
+LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"peer_faults": {"()": "realtime.logs.PeerFaults"}},
-    "formatters": {"line": {"format": "{levelname:8} {name}: {message}", "style": "{"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {"chosen": FORMATTERS[REALTIME_LOG_FORMAT]},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "chosen"}},
     "loggers": {
         "django": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
         "django.request": {"level": "ERROR"},  # a 404 is an answer, not an event
         "realtime": {"handlers": ["stderr"], "level": REALTIME_LOG_LEVEL, "propagate": False},
         "uvicorn.error": {"filters": ["peer_faults"]},
+        **UVICORN_LOGGERS[REALTIME_LOG_FORMAT],
     },
 }
 

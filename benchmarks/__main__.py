@@ -8,7 +8,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import cache, machine, report, rounds
+from benchmarks import cache, machine, report, rounds, sections
 from benchmarks.processes import CORES, LOAD_CORE
 from benchmarks.results import Results
 from benchmarks.rounds import Step
@@ -128,7 +128,8 @@ def write(results: Results, servers: list[Server], options: argparse.Namespace) 
     present = [server for server in servers if server.name in results.present()]
     versions = {server.name: machine.versions(server) for server in present}
     text = report.document(results, conditions(options), versions)
-    (folder / "RESULTS.md").write_text(text)
+    file = folder / "RESULTS.md"
+    file.write_text(sections.carry(file.read_text() if file.exists() else "", text))
     draw(results, folder / "fanout.svg")
 
 

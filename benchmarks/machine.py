@@ -13,11 +13,16 @@ from benchmarks.servers import Server
 
 def description() -> str:
     """One line: processor, cores, system, Python, compiler."""
-    kernel = ".".join(platform.release().split(".")[:2])
     pinned = f"server on core {SERVER_CORE}, load client on core {LOAD_CORE}"
+    return f"{system(pinned)}, {compiler()}"
+
+
+def system(cores: str) -> str:
+    """The same without the compiler; `cores` says how they are shared."""
+    kernel = ".".join(platform.release().split(".")[:2])
     return (
-        f"{processor()}, {len(CORES)} cores ({pinned}), Linux {kernel}, "
-        f"{platform.python_implementation()} {platform.python_version()}, {compiler()}"
+        f"{processor()}, {len(CORES)} cores ({cores}), Linux {kernel}, "
+        f"{platform.python_implementation()} {platform.python_version()}"
     )
 
 

@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias
 from channels.exceptions import StopConsumer
 from django.conf import settings
 
+from realtime import counters
 from realtime.frames import Batch, Frame
 from realtime.hosts import close_reason
 from realtime.mailbox import Mailbox
@@ -38,10 +39,6 @@ PIECE = 65_536
 INBOX = 64
 
 logger = logging.getLogger("realtime")
-
-
-def messages_in(frames: list[Outgoing]) -> int:
-    return sum([frame.count for frame in frames])
 
 
 class Disconnected(StopConsumer):
@@ -217,7 +214,9 @@ class Connection:
         )
 
     def _drop(self, kept: list[Outgoing]) -> None:
-        self.dropped += messages_in(self._frames) - messages_in(kept)
+        count = _messages(self._frames) - _messages(kept)
+        self.dropped += count
+        counters.dropped[self.overflow.value] += count
         self._keep(kept)
 
     def _keep(self, frames: list[Outgoing]) -> None:
@@ -278,6 +277,10 @@ class Connection:
             owner.connection_lost(code, reason)
         except Exception:  # the server, whose callback this is, has its own tidying to do
             logger.exception("connection_lost() of %s failed", type(owner).__qualname__)
+
+
+def _messages(frames: list[Outgoing]) -> int:
+    return sum([frame.count for frame in frames])
 
 
 class Tick:

@@ -178,6 +178,7 @@ class AsyncWebsocketConsumer(ChannelsConsumer):
     async def _crashed(self) -> None:
         """A bug of ours: one traceback, and for the browser an id that leads to it."""
         short_id = secrets.token_hex(3)
+        counters.crashes[type(self).__qualname__] += 1
         logger.exception("Error %s in %s", short_id, type(self).__qualname__)
         try:
             if self.connection.state is CONNECTING:
@@ -200,13 +201,13 @@ class AsyncWebsocketConsumer(ChannelsConsumer):
         except StopConsumer:
             pass
         except Exception:
+            counters.crashes[type(self).__qualname__] += 1
             logger.exception("disconnect() of %s failed", type(self).__qualname__)
         finally:
             if isinstance(self.channel_layer, InMemoryChannelLayer):
                 self.channel_layer.unsubscribe(self.channel_name)
             live.discard(self)
             counters.closes[self._close_code] += 1
-            counters.dropped[self.overflow.value] += self.connection.dropped
             self.connection.release()
 
     async def _leave_for_good(self) -> None:

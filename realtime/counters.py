@@ -24,6 +24,9 @@ traffic = Traffic()
 # Sockets that ended, by close code.
 closes: Counter[int] = Counter()
 
+# Handlers that raised, by the consumer's class.
+crashes: Counter[str] = Counter()
+
 # Messages, and parts of an address, that were answered with an `error`: by its code.
 refusals: Counter[str] = Counter()
 

@@ -22,14 +22,14 @@ class Frame:
     frame of the same key replaces (for outboxes that conflate).
     """
 
-    __slots__ = ("data", "key", "open", "payload", "size")
-    count = 1  # messages in it, as of a batch
+    __slots__ = ("count", "data", "key", "open", "payload", "size")
 
     def __init__(self, payload: str | bytes, *, key: str | None = None) -> None:
         kind, body = (TEXT, payload.encode()) if isinstance(payload, str) else (BINARY, payload)
         self.data = _header(kind, len(body)) + body
         self.size = len(self.data)
         self.payload = payload
+        self.count = 1  # messages in it, as of a batch
         self.key = key
         self.open = False
 

@@ -63,6 +63,11 @@ class History:
     def __len__(self) -> int:
         return len(self._ring)
 
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of the messages that it holds."""
+        return self._bytes
+
     def append(
         self,
         encode: Callable[[int], bytes],

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from realtime import one_process
+from realtime import one_process, phase
 from realtime.hub import serve_here
 from realtime.keeper import keep
+from realtime.phase import Phase
 from realtime.stopping import stop_in_time, uvicorn_server
 from realtime.workarounds import mend_uvicorn
 
@@ -19,6 +20,7 @@ class Lifespan:
         while True:
             event = await receive()
             if event["type"] == "lifespan.startup":
+                phase.enter(Phase.STARTING)
                 if sentence := one_process.refusal(uvicorn_server()):
                     await send({"type": "lifespan.startup.failed", "message": sentence})
                     return
@@ -26,8 +28,10 @@ class Lifespan:
                 mend_uvicorn()
                 stop_in_time()
                 keeper = await keep(hub)
+                phase.enter(Phase.SERVING)
                 await send({"type": "lifespan.startup.complete"})
             else:
+                phase.enter(Phase.STOPPING)
                 if keeper is not None:
                     await keeper.stop()
                 await send({"type": "lifespan.shutdown.complete"})

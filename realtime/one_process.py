@@ -2,6 +2,11 @@
 
 Half of the people would not hear the other half, and nothing would say so. So a server that is
 started with several workers does not start.
+
+There is no lock file, so none can be left over by a power cut and keep a server from starting.
+uvicorn 0.54 ends with status 0 all the same after its workers have ended with 3 (uvicorn/main.py
+hands on a failure only with one worker); the application lives in the workers, and can change that
+only by killing its parent, which it does not do.
 """
 
 from __future__ import annotations
@@ -22,5 +27,7 @@ def refusal(server: Any) -> str | None:
 
 def _workers(server: Any) -> int:
     """As many as uvicorn has, or the gunicorn above it, whose worker it notifies."""
+    if getattr(server.config, "should_reload", False):
+        return 1  # uvicorn ignores the number then
     gunicorn_worker = getattr(server.config.callback_notify, "__self__", None)
     return int(getattr(gunicorn_worker, "cfg", server.config).workers)

@@ -16,7 +16,11 @@ from realtime.roster import Diff, Member, Roster
 
 
 class Clock(Protocol):
-    """What a room needs of an event loop; a test's may stand still."""
+    """What a room needs of an event loop; a test's may stand still.
+
+    What it returns can be cancelled and no more: for a moment that is now or over, uvloop's
+    `call_at()` gives a plain handle, without `when()`.
+    """
 
     def time(self) -> float: ...
     def call_soon(self, callback: Callable[[], object]) -> Any: ...

@@ -84,7 +84,9 @@ class Room:
         # Who came in this tick, and is welcomed at its end.
         self._entering: dict[str, tuple[Seat, Arrival]] = {}
         self._announcer = Announcer(self.roster, self._clock, self._send)
+        # When the next grace ends, and what rings then.
         self._expiry: Any = None
+        self._expires_at = 0.0
         self._heartbeat: Any = None
 
     # Comings and goings.
@@ -243,11 +245,11 @@ class Room:
     def _arm(self) -> None:
         """Be there when the next grace ends."""
         deadline = self.roster.deadline()
-        if deadline is None or (self._expiry is not None and self._expiry.when() <= deadline):
+        if deadline is None or (self._expiry is not None and self._expires_at <= deadline):
             return
         if self._expiry is not None:
             self._expiry.cancel()
-        self._expiry = self._clock.call_at(deadline, self._expire)
+        self._expiry, self._expires_at = self._clock.call_at(deadline, self._expire), deadline
 
     def _expire(self) -> None:
         self._expiry = None

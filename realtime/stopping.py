@@ -14,6 +14,9 @@ import threading
 from functools import partial
 from typing import Any
 
+from realtime import phase
+from realtime.phase import Phase
+
 try:
     from uvicorn.server import HANDLED_SIGNALS, Server
 except ImportError:  # another server
@@ -48,6 +51,7 @@ def _stop(server: Any, loop: asyncio.AbstractEventLoop, number: int, _frame: obj
         server.force_exit = True  # the second Ctrl+C
         return
     server.should_exit = True
+    phase.enter(Phase.STOPPING)
     loop.call_soon_threadsafe(loop.call_later, PATIENCE, _cut, server.server_state)
 
 

@@ -28,7 +28,6 @@ from realtime.connection import (
     Owner,
     Receive,
     Send,
-    messages_in,
 )
 from realtime.counters import traffic
 from realtime.mailbox import Mailbox
@@ -218,7 +217,7 @@ class UvicornConnection(Connection):
 
     def _write(self, frames: list[Outgoing]) -> None:
         data = b"".join([frame.data for frame in frames])
-        traffic.delivered += messages_in(frames)
+        traffic.delivered += sum([frame.count for frame in frames])
         traffic.sent_bytes += len(data)
         self._transport.write(data)
 

@@ -25,9 +25,6 @@ class Timer:
     at: float
     cancelled: bool = False
 
-    def when(self) -> float:
-        return self.at
-
     def cancel(self) -> None:
         self.cancelled = True
 

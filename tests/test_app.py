@@ -197,8 +197,8 @@ async def test_reload_takes_up_a_change_and_clients_come_back(
         *command, folder=tmp_path, cwd=project, env={"PYTHONPATH": str(project)}
     ) as process:
         async with connect(process.ws("/ws/echo/")) as socket:
-            template = project / "realtime/web/views.py"
-            template.write_text(template.read_text().replace('"ok"', '"changed"'))
+            source = project / "realtime/web/health.py"
+            source.write_text(source.read_text().replace('"ok"', '"changed"'))
             with pytest.raises(ConnectionClosedError) as closed:
                 await asyncio.wait_for(socket.recv(), 10)
         assert closed.value.rcvd

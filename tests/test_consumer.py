@@ -17,7 +17,7 @@ from channels.layers import InMemoryChannelLayer as StockLayer
 from channels.testing import WebsocketCommunicator
 
 from realtime import consumer as module
-from realtime import consumers
+from realtime import consumers, counters
 from realtime.asgi_connection import AsgiConnection
 from realtime.connection import CLOSED, Overflow
 from realtime.consumers import AsyncWebsocketConsumer
@@ -450,8 +450,10 @@ def test_a_bug_in_connect_or_disconnect_leaves_nothing(
             await gone(address, layer)
             assert Buggy.codes == [1000 if where == "disconnect" else 1011]
 
+    crashes = counters.crashes.copy()
     run(body())
     assert len(logged) == 1
+    assert (counters.crashes - crashes).total() == 1
 
 
 def test_a_refusal_before_the_accept_is_a_403(run: Run, logged: list[str]) -> None:

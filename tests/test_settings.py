@@ -68,7 +68,8 @@ def test_the_defaults_are_those_of_a_project_that_names_none() -> None:
     own = {name: value for name, value in values.items() if name in DEFAULTS}
     assert own == DEFAULTS
     missing = {name for name in values if name.startswith("REALTIME_")} - set(DEFAULTS)
-    assert missing == {"REALTIME_DATABASE", "REALTIME_LOG_LEVEL"}  # Django's matters, not ours
+    # Django's matters, not ours.
+    assert missing == {"REALTIME_DATABASE", "REALTIME_LOG_FORMAT", "REALTIME_LOG_LEVEL"}
 
 
 def test_a_project_keeps_what_it_has_set_and_gets_the_rest() -> None:
@@ -84,6 +85,7 @@ def test_a_project_keeps_what_it_has_set_and_gets_the_rest() -> None:
 def test_every_setting_can_be_overridden() -> None:
     defaults = dump()
     given = {
+        "REALTIME_LOG_FORMAT": "json",
         "REALTIME_LOG_LEVEL": "ERROR",
         "ALLOWED_HOSTS": "chat.example",
         "CSRF_TRUSTED_ORIGINS": "https://chat.example",
@@ -119,6 +121,7 @@ def test_every_setting_has_its_reason_above_it() -> None:
         ("REALTIME_MAX_MESSAGE_SIZE", "0", "a whole number from 1 to 16,777,216"),
         ("DEBUG", "maybe", "true or false"),
         ("REALTIME_LOG_LEVEL", "loud", "one of DEBUG, INFO, WARNING, ERROR"),
+        ("REALTIME_LOG_FORMAT", "xml", "one of line, json"),
         ("ALLOWED_HOSTS", "http://chat.example", "names without http://"),
         ("CSRF_TRUSTED_ORIGINS", "chat.example", "origins such as https://chat.example.com"),
         ("REALTIME_PROT", "9000", "did you mean REALTIME_PORT?"),

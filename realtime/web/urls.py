@@ -6,8 +6,8 @@ from django.templatetags.static import static
 from django.urls import path, re_path
 from django.views.generic import RedirectView
 
-from realtime.web import operate, pages, views
-from realtime.web.api import api, post_message, read_messages, room, rooms
+from realtime.web import health, operate, pages, views
+from realtime.web.api import api, metrics, post_message, read_messages, room, rooms
 from realtime.web.events import events
 from realtime.web.operator import operator
 from realtime.web.status import status
@@ -43,7 +43,9 @@ urlpatterns = [
         for act, view in operate.ACTS_ON_ALL.items()
     ),
     path("api/status/", api(GET=status), name="api-status"),
-    path("healthz", views.healthz, name="healthz"),
+    path("metrics", api(GET=metrics), name="metrics"),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
     path("accounts/login/", LoginView.as_view(template_name="realtime/login.html"), name="login"),
     path("accounts/logout/", LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
@@ -38,13 +38,6 @@ async def home(request: HttpRequest) -> HttpResponse:
 async def echo(request: HttpRequest) -> HttpResponse:
     """Type, and see it come back."""
     return render(request, "realtime/echo.html", await visitor(request))
-
-
-@require_safe
-@never_cache
-async def healthz(request: HttpRequest) -> HttpResponse:
-    """Answered by the loop that serves the sockets: an answer means that it turns."""
-    return JsonResponse({"status": "ok"})
 
 
 @csrf_exempt

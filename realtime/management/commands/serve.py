@@ -9,6 +9,7 @@ from typing import Any
 import uvicorn
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from uvicorn.config import LOGGING_CONFIG
 
 from realtime.web.addresses import lan_addresses
 
@@ -32,12 +33,19 @@ class Command(BaseCommand):
         config = uvicorn.Config(
             ":".join(settings.ASGI_APPLICATION.rsplit(".", 1)),
             lifespan="on",
+            log_config=uvicorn_logging(),
             log_level="warning",
             ws_max_size=settings.REALTIME_MAX_MESSAGE_SIZE,
             server_header=False,
         )
         with listener:
             uvicorn.Server(config).run(sockets=[listener])
+
+
+def uvicorn_logging() -> dict[str, Any] | None:
+    """uvicorn's own, unless the project's LOGGING says how uvicorn's lines are written."""
+    loggers: dict[str, Any] = settings.LOGGING.get("loggers", {})
+    return None if "uvicorn" in loggers else LOGGING_CONFIG
 
 
 def port_number(text: str) -> int:

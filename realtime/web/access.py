@@ -3,6 +3,11 @@
 Whoever has the token, as a header or, once typed into the operator's page, as a cookie; whoever is
 logged in as staff; and, with no token set, this machine. What a browser sends by itself, a cookie,
 is not enough to change anything: Django's CSRF token must come with it.
+
+A page of a stranger, open in a browser of this machine, must not count as this machine. A browser
+says with each POST which page it is for: `Origin`, or `null` for one that hides where it is from.
+What it may ask for without one, an image or a frame, it marks with `Sec-Fetch-Site` instead, on
+127.0.0.1 and https. Programs send neither. The type of the body says nothing: curl sends a form's.
 """
 
 from __future__ import annotations
@@ -93,10 +98,20 @@ def _digest() -> str:
 
 
 def _origin_refusal(request: HttpRequest) -> Refusal | None:
-    origin = request.headers.get("Origin")
-    if origin is not None and not is_own_or_trusted_origin(origin, request.get_host()):
+    if _is_foreign(request):
         return 403, "A page of another origin may not use this API: see CSRF_TRUSTED_ORIGINS."
     return None
+
+
+def _is_foreign(request: HttpRequest) -> bool:
+    """Whether a page of another origin asks."""
+    origin = request.headers.get("Origin")
+    if origin is not None:
+        return not is_own_or_trusted_origin(origin, request.get_host())
+    # Who follows a link comes from elsewhere too, but no script there sees what they see here.
+    is_link = request.method == "GET" and request.headers.get("Sec-Fetch-Dest") == "document"
+    site = request.headers.get("Sec-Fetch-Site")
+    return site in ("cross-site", "same-site") and not is_link
 
 
 def _headers_refusal(request: HttpRequest) -> Refusal | None:
@@ -113,7 +128,9 @@ def _headers_refusal(request: HttpRequest) -> Refusal | None:
 
 def _has_token(request: HttpRequest) -> bool:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    return is_token(token) and scheme.lower() == "bearer"
+    # As the bytes came: Django has read them as Latin-1.
+    text = token.encode("latin-1", errors="replace").decode(errors="replace")
+    return is_token(text) and scheme.lower() == "bearer"
 
 
 def _is_this_machine(request: HttpRequest) -> bool:

@@ -79,13 +79,13 @@ def api(**methods: View) -> Any:
 async def rooms(request: HttpRequest) -> HttpResponse:
     """GET /api/rooms/: the rooms there are."""
     open_rooms = [room for room in serve_here().rooms.values() if "/" not in room.name]
-    return reply({"rooms": [_summary(room) for room in open_rooms]})
+    return _json({"rooms": [_summary(room) for room in open_rooms]})
 
 
 async def room(request: HttpRequest, room: str) -> HttpResponse:
     """GET /api/rooms/<room>/: who is in it."""
-    found = find_room(room)
-    return reply({**_summary(found), "roster": found.roster.members()})
+    found = _room(room)
+    return _json({**_summary(found), "roster": found.roster.members()})
 
 
 async def read_messages(request: HttpRequest, room: str) -> HttpResponse:
@@ -93,7 +93,7 @@ async def read_messages(request: HttpRequest, room: str) -> HttpResponse:
 
     The ETag is `epoch:offset`: a poller that sends it as If-None-Match gets 304 for nothing new.
     """
-    history, now = find_room(room).history, serve_here().clock.time()
+    history, now = _room(room).history, serve_here().clock.time()
     tag = f'"{history.epoch}:{history.offset}"'
     if request.headers.get("If-None-Match") == tag:
         return HttpResponse(status=304, headers={"ETag": tag})
@@ -108,7 +108,7 @@ async def read_messages(request: HttpRequest, room: str) -> HttpResponse:
         "recovered": recovered,
         "messages": [Raw(entry.text) for entry in entries],
     }
-    return reply(answer, headers={"ETag": tag})
+    return _json(answer, headers={"ETag": tag})
 
 
 async def post_message(request: HttpRequest, room: str) -> HttpResponse:
@@ -120,7 +120,7 @@ async def post_message(request: HttpRequest, room: str) -> HttpResponse:
     except Full as full:
         raise ApiError(503, "full", str(full)) from None
     assert receipt is not None
-    return reply({"offset": receipt.offset, "receivers": receipt.receivers}, status=201)
+    return _json({"offset": receipt.offset, "receivers": receipt.receivers}, status=201)
 
 
 async def metrics(request: HttpRequest) -> HttpResponse:
@@ -165,7 +165,7 @@ def _checked(data: Raw) -> Any:
     return message.data
 
 
-def find_room(name: str) -> Room:
+def _room(name: str) -> Room:
     found = serve_here().rooms.get(name)
     if found is None:
         raise ApiError(404, "no_room", f"There is no room {name!r} now: nobody is in it.", "room")
@@ -190,7 +190,7 @@ def _whole_number(text: str, field: str) -> int:
     return int(text)
 
 
-def reply(
+def _json(
     content: Any, *, status: int = 200, headers: dict[str, str] | None = None
 ) -> HttpResponse:
     return HttpResponse(encode(content), "application/json", status, headers=headers)
@@ -203,4 +203,4 @@ def _refuse(error: ApiError, methods: dict[str, View]) -> HttpResponse:
     headers = {"Allow": ", ".join(methods)} if error.status == 405 else {}
     if error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    return reply({"error": content}, status=error.status, headers=headers)
+    return _json({"error": content}, status=error.status, headers=headers)

@@ -16,12 +16,13 @@ from django.http import HttpRequest, HttpResponse
 from msgspec import Meta, Struct
 
 from realtime.hub import serve_here
+from realtime.messages import encode
 from realtime.names import MAX_RAW_LENGTH
 from realtime.publishing import disconnect
 from realtime.rooms import Room
 from realtime.roster import Member
 from realtime.screens import Screen, TooManyScreens
-from realtime.web.api import ApiError, api, body_of, find_room, read, reply
+from realtime.web.api import ApiError, api, body_of, read
 
 # Members in one answer: nobody reads more, and the sockets' loop makes it.
 MOST_MEMBERS = 200
@@ -51,12 +52,12 @@ class Words(Struct, forbid_unknown_fields=True):
 
 async def members(request: HttpRequest, room: str) -> HttpResponse:
     """GET /api/rooms/<room>/members/?q=…: who is there, and what waits for them; at most 200."""
-    found, wanted = find_room(room), request.GET.get("q", "")[:MAX_RAW_LENGTH].casefold()
+    found, wanted = _room(room), request.GET.get("q", "")[:MAX_RAW_LENGTH].casefold()
     everybody = found.roster.members()
     matching = [each for each in everybody if _matches(each, wanted)] if wanted else everybody
     waiting = _waiting(found)
     shown = [_shown(each, waiting) for each in islice(matching, MOST_MEMBERS)]
-    return reply({"room": room, "count": len(matching), "members": shown})
+    return _reply({"room": room, "count": len(matching), "members": shown})
 
 
 async def end_member(request: HttpRequest, room: str, member: str) -> HttpResponse:
@@ -65,7 +66,7 @@ async def end_member(request: HttpRequest, room: str, member: str) -> HttpRespon
     closed = disconnect(room, member, reason=farewell.reason, reconnect=farewell.reconnect)
     if not closed:
         raise _nobody(room, member)
-    return reply({"closed": closed})
+    return _reply({"closed": closed})
 
 
 async def tell_screen(act: str, request: HttpRequest, room: str, member: str) -> HttpResponse:
@@ -73,10 +74,10 @@ async def tell_screen(act: str, request: HttpRequest, room: str, member: str) ->
     signal, screen = _signal(act, request), _screen(room, member)
     if act == "identify":
         signal["name"] = screen.name
-    receipt = find_room(room).signal(signal, to=member) if screen.lost_at is None else None
+    receipt = _room(room).signal(signal, to=member) if screen.lost_at is None else None
     if receipt is None or not receipt.receivers:
         raise ApiError(404, "screen_away", f"The screen {screen.name!r} is away now.", "member")
-    return reply({"receivers": receipt.receivers})
+    return _reply({"receivers": receipt.receivers})
 
 
 async def tell_screens(act: str, request: HttpRequest) -> HttpResponse:
@@ -86,7 +87,7 @@ async def tell_screens(act: str, request: HttpRequest) -> HttpResponse:
     for screen in hub.screens:
         by_room[screen.room].add(screen.member)
     found = [(hub.rooms[room], ids) for room, ids in by_room.items() if room in hub.rooms]
-    return reply({"receivers": sum(room.signal(signal, to=ids).receivers for room, ids in found)})
+    return _reply({"receivers": sum(room.signal(signal, to=ids).receivers for room, ids in found)})
 
 
 async def expect_screen(request: HttpRequest, room: str, member: str) -> HttpResponse:
@@ -97,14 +98,14 @@ async def expect_screen(request: HttpRequest, room: str, member: str) -> HttpRes
         serve_here().screens.expect(room, member)
     except TooManyScreens as error:
         raise ApiError(409, "full", str(error)) from None
-    return reply({"expected": True})
+    return _reply({"expected": True})
 
 
 async def forget_screen(request: HttpRequest, room: str, member: str) -> HttpResponse:
     """POST …/forget/: nobody waits for it any more. Doing it twice is right."""
     _body(request, Nothing, "{}")
     serve_here().screens.forget(room, member)
-    return reply({"expected": False})
+    return _reply({"expected": False})
 
 
 SIGNALS = ("identify", "message", "reload")
@@ -115,6 +116,17 @@ ACTS: dict[str, Any] = {
     **{act: api(POST=partial(tell_screen, act)) for act in SIGNALS},
 }
 ACTS_ON_ALL: dict[str, Any] = {act: api(POST=partial(tell_screens, act)) for act in SIGNALS}
+
+
+def _reply(content: dict[str, Any]) -> HttpResponse:
+    return HttpResponse(encode(content), "application/json")
+
+
+def _room(name: str) -> Room:
+    room = serve_here().rooms.get(name)
+    if room is None:
+        raise ApiError(404, "no_room", f"There is no room {name!r} now: nobody is in it.", "room")
+    return room
 
 
 def _body(request: HttpRequest, shape: Any, example: str) -> Any:

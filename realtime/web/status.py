@@ -20,11 +20,11 @@ from realtime import counters, lag
 from realtime.connection import Connection
 from realtime.consumer import live
 from realtime.hub import Hub, serve_here
+from realtime.messages import encode
 from realtime.names import MAX_RAW_LENGTH
 from realtime.rooms import Room
 from realtime.screens import Screen
 from realtime.web import events
-from realtime.web.api import reply
 from realtime.web.samples import EVERY, Sample, Samples
 
 # Rooms, screens, slow readers and codes in one answer.
@@ -86,7 +86,9 @@ async def status(request: HttpRequest) -> HttpResponse:
         "screens": _screens(hub),
         "keeps_screens": bool(settings.REALTIME_SNAPSHOT),
     }
-    return reply(answer | ({"series": samples.series()} if "series" in request.GET else {}))
+    if "series" in request.GET:
+        answer["series"] = samples.series()
+    return HttpResponse(encode(answer), "application/json")
 
 
 def memory() -> int | None:

@@ -89,6 +89,11 @@ def close_reason(text: str) -> str:
     return text.encode()[:123].decode(errors="ignore")
 
 
+def is_served(domain: str) -> bool:
+    """Whether a page may be opened by this name or address."""
+    return validate_host(domain, _allowed_hosts())
+
+
 def is_own_or_trusted_origin(origin: str, host: str) -> bool:
     """Whether a page of `origin` may do here what a page of ours may."""
     return _is_same_origin(origin, host) or _is_trusted(origin)
@@ -99,7 +104,7 @@ def _host_refusal(scope: Any) -> str | None:
     if host is None and scope["type"] == "http":
         return None  # HTTP/1.0: Django takes the server's own address
     domain, _ = split_domain_port(host or "")
-    if domain and validate_host(domain, _allowed_hosts()):
+    if domain and is_served(domain):
         return None
     return f"Host {_shown(host)} is not served here: add it to ALLOWED_HOSTS."
 

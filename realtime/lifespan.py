@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from realtime import one_process, phase
+from realtime import one_process, phase, reach
 from realtime.hub import serve_here
 from realtime.keeper import keep
 from realtime.phase import Phase
@@ -26,6 +26,7 @@ class Lifespan:
                     return
                 hub = serve_here()
                 mend_uvicorn()
+                reach.tell(uvicorn_server())  # before stop_in_time(), which hides the server
                 stop_in_time()
                 keeper = await keep(hub)
                 phase.enter(Phase.SERVING)

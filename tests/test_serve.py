@@ -5,8 +5,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +22,9 @@ from websockets.exceptions import ConnectionClosed
 
 from realtime.management.commands import serve
 from realtime.management.commands.serve import banner, listen, port_number
-from tests.processes import Process, run
+from realtime.web.obstacles import ADVICE
+from realtime.web.qr import terminal
+from tests.processes import ROOT, Process, run, variables
 
 Start = Callable[..., Process]
 
@@ -117,6 +122,62 @@ def test_the_banner_names_each_address_of_the_network(monkeypatch: pytest.Monkey
     assert banner("0.0.0.0", 80).count("On the network:   http://") == 2
     monkeypatch.setattr(serve, "lan_addresses", list)
     assert "On the network:   no network found" in banner("0.0.0.0", 80)
+
+
+def test_a_terminal_that_is_wide_enough_shows_the_first_address_as_a_code(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(serve, "lan_addresses", lambda: ["192.168.0.7", "10.0.0.9"])
+    code = terminal("http://192.168.0.7:80/")
+    assert code in banner("0.0.0.0", 80, columns=80)
+    assert code not in banner("0.0.0.0", 80, columns=30)
+    assert code not in banner("0.0.0.0", 80)
+    assert "▀" not in banner("127.0.0.1", 80, columns=80)  # no phone gets there
+    monkeypatch.setattr(serve, "lan_addresses", list)
+    assert "▀" not in banner("0.0.0.0", 80, columns=80)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
+@pytest.mark.parametrize(
+    ("environment", "columns"),
+    [
+        ({"TERM": "xterm-256color", "COLUMNS": "90", "PYTHONIOENCODING": "utf-8"}, 90),
+        ({"TERM": "xterm-256color", "COLUMNS": "90", "PYTHONIOENCODING": "ascii"}, 0),
+        ({"TERM": "dumb", "COLUMNS": "90", "PYTHONIOENCODING": "utf-8"}, 0),
+    ],
+)
+def test_only_a_terminal_that_can_is_given_blocks(
+    environment: dict[str, str], columns: int
+) -> None:
+    import pty
+
+    ours, theirs = pty.openpty()
+    code = "from realtime.management.commands.serve import terminal_columns as columns"
+    with subprocess.Popen(
+        [sys.executable, "-c", f"{code}; print(columns())"],
+        stdout=theirs,
+        cwd=ROOT,
+        env=variables({**environment, "DJANGO_SETTINGS_MODULE": "settings"}),
+    ) as process:
+        os.close(theirs)
+        with open(ours, "rb", buffering=0) as output:
+            said = output.readline()
+        assert process.wait() == 0
+    assert int(said) == columns
+
+
+def test_a_file_is_given_no_blocks(start: Start) -> None:
+    process = start("app.py", "--port", "{port}", COLUMNS="90", PYTHONIOENCODING="utf-8")
+    assert "Stop with Ctrl+C." in process.said()
+    assert "▀" not in process.said()
+
+
+def test_the_banner_says_what_keeps_a_phone_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "Only this machine gets in" in banner("127.0.0.1", 80)
+    monkeypatch.setattr(serve, "lan_addresses", lambda: ["192.168.0.7"])
+    text = banner("0.0.0.0", 80)
+    assert "If a phone finds nothing:" in text
+    assert ADVICE in text
 
 
 def test_port_0_is_any_free_port() -> None:

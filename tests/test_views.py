@@ -18,7 +18,7 @@ from django.urls import path
 from app import application
 from realtime.routing import readable_paths, websocket_urlpatterns
 from realtime.testing import ServerAddress, serving
-from realtime.web import urls, views
+from realtime.web import invitation, urls, views
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -49,17 +49,19 @@ async def test_the_start_page_names_what_runs_here(browser: httpx.AsyncClient) -
 async def test_the_start_page_shows_the_addresses_that_answer(
     server: ServerAddress, browser: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(views, "lan_addresses", lambda: ["127.0.0.1", "127.0.0.9"])
-    text = (await browser.get("/")).text
-    assert f"http://127.0.0.1:{server.port}/" in text
+    monkeypatch.setattr(invitation, "lan_addresses", lambda: ["127.0.0.1", "127.0.0.9"])
+    text = (await browser.get("/", headers={"Host": f"localhost:{server.port}"})).text
+    assert f"QR code of http://127.0.0.1:{server.port}/" in text
     assert "127.0.0.9" not in text
 
 
 async def test_a_server_for_this_machine_only_says_how_to_let_phones_in(
     browser: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(views, "lan_addresses", lambda: ["127.0.0.9"])
-    assert "python app.py" in (await browser.get("/")).text
+    monkeypatch.setattr(invitation, "lan_addresses", lambda: ["127.0.0.9"])
+    text = (await browser.get("/")).text
+    assert "python app.py" in text
+    assert "QR code" not in text
 
 
 async def test_on_a_unix_socket_there_is_no_port_and_the_page_comes_all_the_same() -> None:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from typing import Any
 
 from django.core.signing import BadSignature, Signer
 from django.http import HttpRequest, HttpResponse
-from django.http.request import split_domain_port
 from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
 from realtime.identity import DEVICE_COOKIE, SALT, new_device
 from realtime.names import NameRefused, room_name
 from realtime.web.access import visitor
-from realtime.web.addresses import lan_addresses, listening
+from realtime.web.invitation import invitations, may_change
 
 YEAR = 365 * 24 * 3600  # seconds
 
@@ -28,27 +27,27 @@ fresh = cache_control(no_cache=True, private=True)
 @fresh
 async def room(request: HttpRequest, name: str) -> HttpResponse:
     """Who is here, and what they say."""
-    address, is_reachable = await _invitation(request)
-    context = {"invitation": address, "is_reachable": is_reachable}
-    return await _page(request, "realtime/room.html", name, context)
+    return await _page(request, "realtime/room.html", name)
 
 
 @require_safe
 @fresh
 async def board(request: HttpRequest, name: str) -> HttpResponse:
     """The latest data of a room, to be read from afar."""
-    return await _page(request, "realtime/board.html", name, {})
+    return await _page(request, "realtime/board.html", name)
 
 
-async def _page(
-    request: HttpRequest, template: str, name: str, context: dict[str, Any]
-) -> HttpResponse:
-    context |= await visitor(request)
+async def _page(request: HttpRequest, template: str, name: str) -> HttpResponse:
+    context: dict[str, Any] = await visitor(request)
     try:
         context["room"] = room_name(name)
     except NameRefused as refused:
         context |= {"title": "No room has this name", "sentence": refused}
         return render(request, "realtime/error.html", context, status=404)
+    path = reverse("room", args=[name])
+    ways = await invitations(request, path)
+    context |= {"invitation": ways[0] if ways else None, "may_change": may_change(request)}
+    context["own"] = f"{request.scheme}://{request.get_host()}{path}"
     response = render(request, template, context)
     _recognise(request, response)
     return response
@@ -67,24 +66,3 @@ def _recognise(request: HttpRequest, response: HttpResponse) -> None:
             httponly=True,
             samesite="Lax",
         )
-
-
-async def _invitation(request: HttpRequest) -> tuple[str, bool]:
-    """This page's address for others, and whether another device can open it."""
-    own = request.build_absolute_uri(request.path)
-    if not _is_loopback(request):
-        return own, True
-    port = request.get_port()
-    addresses = await listening(lan_addresses(), int(port)) if port.isdecimal() else []
-    if not addresses:
-        return own, False
-    _, _, path = own.partition(request.get_host())
-    return f"{request.scheme}://{addresses[0]}:{port}{path}", True
-
-
-def _is_loopback(request: HttpRequest) -> bool:
-    domain, _ = split_domain_port(request.get_host())
-    try:
-        return ip_address(domain.strip("[]")).is_loopback
-    except ValueError:
-        return domain == "localhost" or domain.endswith(".localhost")

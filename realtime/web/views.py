@@ -7,13 +7,15 @@ import secrets
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
 from realtime.routing import readable_paths, served
 from realtime.web.access import visitor
-from realtime.web.addresses import lan_addresses, listening
+from realtime.web.invitation import invitations, may_change
+from realtime.web.obstacles import ADVICE, firewalls
 
 logger = logging.getLogger("realtime")
 
@@ -23,10 +25,11 @@ logger = logging.getLogger("realtime")
 async def home(request: HttpRequest) -> HttpResponse:
     """What runs here, and how to get in from another device."""
     port = request.get_port()
-    # On a Unix socket there is no port, so nobody on the network gets in either.
-    addresses = await listening(lan_addresses(), int(port)) if port.isdecimal() else []
     context = {
-        "urls": [f"{request.scheme}://{address}:{port}/" for address in addresses],
+        "invitations": await invitations(request, reverse("home")),
+        "may_change": may_change(request),
+        "obstacles": [*firewalls(int(port) if port.isdecimal() else 0), ADVICE],
+        "port": "" if port == "8000" else f" --port {port}",
         "sockets": readable_paths(served()),
         **await visitor(request),
     }

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import os
+import shutil
 import socket
+import sys
 from typing import Any
 
 import uvicorn
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.color import supports_color
 from uvicorn.config import LOGGING_CONFIG
 
+from realtime.web import qr
 from realtime.web.addresses import lan_addresses
+from realtime.web.obstacles import is_loopback, obstacles
 
 # Hosts that mean every interface of this machine.
 EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104
@@ -28,7 +34,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, host: str, port: int, **options: Any) -> None:
         listener = listen(host, port)
-        self.stdout.write(banner(host, listener.getsockname()[1]))
+        bound = listener.getsockname()[1]
+        self.stdout.write(banner(host, bound, columns=terminal_columns()))
         self.stdout.flush()  # a log file or journal gets the addresses now, not at the end
         config = uvicorn.Config(
             ":".join(settings.ASGI_APPLICATION.rsplit(".", 1)),
@@ -71,13 +78,24 @@ def listen(host: str, port: int) -> socket.socket:
         ) from None
 
 
-def banner(host: str, port: int) -> str:
-    """The addresses to open, as a person reads them."""
+def banner(host: str, port: int, *, columns: int = 0) -> str:
+    """The addresses to open, as a person reads them; with a QR code, if it fits `columns`."""
+    addresses = lan_addresses() if host in EVERYWHERE else [f"[{host}]" if ":" in host else host]
+    urls = [f"http://{address}:{port}/" for address in addresses]
     if host in EVERYWHERE:
         lines = [f"On this machine:  http://localhost:{port}/"]
-        lines += [f"On the network:   http://{address}:{port}/" for address in lan_addresses()]
-        if len(lines) == 1:
-            lines.append("On the network:   no network found")
+        lines += [f"On the network:   {url}" for url in urls or ["no network found"]]
     else:
-        lines = [f"Open:  http://{f'[{host}]' if ':' in host else host}:{port}/"]
+        lines = [f"Open:  {urls[0]}"]
+    if urls and not is_loopback(host) and len(qr.modules(urls[0])) <= columns:
+        lines += ["", qr.terminal(urls[0])]
+    lines += ["", "If a phone finds nothing:"]
+    lines += [f"  {obstacle}" for obstacle in obstacles(host, port, addresses)]
     return "\n".join(["", *lines, "", "Stop with Ctrl+C.", ""])
+
+
+def terminal_columns() -> int:
+    """The width of a terminal that shows colours and half blocks; 0 for a file or another."""
+    encoding = (sys.stdout.encoding or "").lower().replace("-", "")
+    can = supports_color() and encoding == "utf8" and os.environ.get("TERM") != "dumb"
+    return shutil.get_terminal_size().columns if can else 0

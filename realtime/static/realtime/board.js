@@ -23,8 +23,8 @@ const tiles = new Map();
 const changed = new Set();
 let lostAt = performance.now(); // 0 while connected
 
-const name = new URLSearchParams(location.search).get("name") ?? undefined;
-const room = join(body.dataset.room ?? "", { history: VALUES, reload: true, name });
+const query = new URLSearchParams(location.search); // ?name=Hall shows who the screen is, ?join the QR code
+const room = join(body.dataset.room ?? "", { history: VALUES, reload: true, name: query.get("name") ?? undefined });
 obey(room);
 
 room.on("message", ({ data, name, at, replayed }) => {
@@ -207,8 +207,17 @@ stir();
 element("full").hidden = !document.fullscreenEnabled;
 element("full").addEventListener("click", fullScreen);
 addEventListener("keydown", ({ key, ctrlKey, metaKey }) => {
-  if (key.toLowerCase() === "f" && !ctrlKey && !metaKey) fullScreen();
+  if (ctrlKey || metaKey) return;
+  if (key.toLowerCase() === "f") fullScreen();
+  if (key.toLowerCase() === "j") invite();
 });
+
+/** The QR code beside the data; an empty board always has it. */
+function invite() {
+  element("join").setAttribute("aria-pressed", String(body.classList.toggle("inviting")));
+}
+element("join").addEventListener("click", invite);
+if (query.has("join")) invite();
 
 function fullScreen() {
   if (document.fullscreenElement) document.exitFullscreen();

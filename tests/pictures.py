@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
 import signal
 import sys
 import tempfile
@@ -32,10 +33,15 @@ ADDRESS = "192.168.0.7:8000"
 SCREENS = {"phone": (390, 844, 2), "laptop": (1366, 768, 1), "wall": (1920, 1080, 2)}
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
-TALK = {
-    "Grace": ["Is the kettle on?", "Bring biscuits 🍪"],
-    "Linus": ["In two minutes. 21.5 °C in here, says the board."],
-}
+# Who of the crowd says what.
+TALK = [
+    (0, "Is the kettle on?"),
+    (1, "In two minutes. It is 21.5 °C in here, says the board."),
+    (2, "I am on the train. The tunnel took me out for 8 seconds, and I have missed nothing."),
+    (0, "We saw you away, and back. Biscuits?"),
+    (3, "Да! Yes! Sí!"),
+    (1, "Tea is ready."),
+]
 NAMES = ["Ada", "Grace", "Linus", "Margaret", "Дмитрий"]
 ENVIRONMENT = {
     "REALTIME_RATE_LIMIT": "1000",
@@ -59,16 +65,19 @@ async def main() -> None:
 
 
 async def readme(browser: Browser, process: Process) -> None:
-    async with crowd(process, "kitchen", 4) as members:
+    async with crowd(process, "kitchen", 4) as members, crowd(process, "greenhouse", 1) as sensors:
         await talk(members)
-        await measure(members[0], 60)
+        await measure(sensors[0], 60)
         for scheme in SCHEMES:
-            for name in ("room", "board"):
-                path = f"/{'rooms' if name == 'room' else name}/kitchen/?name=Ada&join"
-                page = await opened(browser, path, (1100, 620, 1), scheme)
-                await keep(page, FOLDER / f"{name}-{scheme}.png")
-        page = await opened(browser, "/", (1100, 780, 1), "light")
-        await keep(page, FOLDER / "start.png")
+            room = await opened(browser, "/rooms/kitchen/?name=Ada", (1100, 560, 1), scheme)
+            await send(members[0], {"typing": True}, kind="signal")
+            await room.wait_for_timeout(300)
+            await keep(room, FOLDER / f"room-{scheme}.png")
+            board = await opened(browser, "/board/greenhouse/?join", (1100, 560, 1), scheme)
+            await board.wait_for_timeout(3500)  # until the buttons hide
+            await keep(board, FOLDER / f"board-{scheme}.png")
+            for page in (room, board):
+                await page.context.close()
 
 
 async def look(browser: Browser, process: Process, folder: Path) -> None:
@@ -142,21 +151,23 @@ async def crowd(process: Process, room: str, size: int) -> AsyncIterator[list[Cl
 
 
 async def talk(members: list[ClientConnection]) -> None:
-    for member, lines in zip(members, TALK.values(), strict=False):
-        for text in lines:
-            await send(member, {"text": text})
+    for who, text in TALK:
+        if who < len(members):
+            await send(members[who], {"text": text})
+            await asyncio.sleep(0.05)  # in this order: each has a connection of its own
 
 
 async def measure(member: ClientConnection, count: int) -> None:
-    """Numbers as of a sensor."""
+    """Numbers as of sensors: a day, and earth that dries until somebody waters it."""
     for n in range(count):
-        temperature = 21.5 + (n * 7 % 11) / 10 - 0.5 * (n % 3)
-        await send(member, {"temp °C": round(temperature, 1), "humidity %": 40 + n % 9})
-    await send(member, {"temp °C": 21.5, "humidity %": 44, "door": False})
+        day = math.sin(n / 9)
+        values = {"air °C": 21.5 + 4 * day, "humidity %": 55 - 9 * day, "soil %": 62 - n % 23}
+        await send(member, {name: round(value, 1) for name, value in values.items()})
+    await send(member, {"door open": False})
 
 
-async def send(member: ClientConnection, data: object) -> None:
-    await member.send(json.dumps({"type": "message", "data": data}))
+async def send(member: ClientConnection, data: object, *, kind: str = "message") -> None:
+    await member.send(json.dumps({"type": kind, "data": data}))
 
 
 if __name__ == "__main__":

@@ -112,6 +112,16 @@ def test_a_token_may_have_letters_of_any_language(settings: Any) -> None:
     assert status("192.168.0.7", Authorization=f"Bearer {as_it_comes}") == 200
 
 
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_an_image_or_a_frame_of_another_page_may_not_and_a_link_may(site: str) -> None:
+    fetched = {"Sec-Fetch-Site": site}
+    assert status("127.0.0.1", **fetched) == 403
+    assert status("127.0.0.1", **fetched, **{"Sec-Fetch-Dest": "iframe"}) == 403
+    assert status("127.0.0.1", **fetched, **{"Sec-Fetch-Dest": "document"}) == 200
+    for own in ("same-origin", "none"):
+        assert status("127.0.0.1", **{"Sec-Fetch-Site": own}) == 200
+
+
 def test_a_page_of_this_server_or_a_trusted_one_may(settings: Any) -> None:
     settings.ALLOWED_HOSTS = ["testserver"]
     settings.CSRF_TRUSTED_ORIGINS = ["https://*.example.com"]

@@ -23,6 +23,7 @@ PAGES = {
     "alone": "/rooms/nobody/",
     "board": "/board/axe/?join",
     "empty board": "/board/nobody/",
+    "operator": "/operator/",
 }
 SCREENS = {"phone": (390, 844), "laptop": (1366, 768)}
 
@@ -35,6 +36,9 @@ async def settled(page: Page, name: str) -> None:
         await expect(page.locator("#log > div")).not_to_have_count(0)
     if name == "board":
         await expect(page.locator(".tile")).not_to_have_count(0)
+    if name == "operator":
+        await page.get_by_role("button", name="axe", exact=True).click()
+        await expect(page.locator("#members tr")).not_to_have_count(0)
     await page.evaluate("document.querySelectorAll('details').forEach((each) => each.open = true)")
 
 

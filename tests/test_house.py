@@ -219,6 +219,12 @@ def test_every_link_to_a_file_leads_to_one(name: str) -> None:
         assert link.startswith("https://") or (ROOT / link).exists(), link
 
 
+def test_every_picture_of_the_readme_is_there() -> None:
+    named = re.findall(r"(?:src|srcset)=\"([^\"]+)\"", readme.TEXT)
+    made = {path.relative_to(ROOT).as_posix() for path in (ROOT / "docs/pictures").iterdir()}
+    assert set(named) == made
+
+
 def readme_pattern(name: str) -> Any:
     """The route of the consumer that the README shows, with the consumer as it is written there."""
     names: dict[str, Any] = {"re_path": re_path}

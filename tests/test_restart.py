@@ -13,12 +13,11 @@ from typing import Any
 import pytest
 from playwright.async_api import expect
 
+from tests.browsers import CHROMIUM
 from tests.processes import Process, free_port, running
-from tests.test_pages import CHROMIUM
-from tests.test_room_page import (  # noqa: F401
+from tests.test_room_page import (
     BACK_MS,
     SETTINGS,
-    browser,
     lines,
     say,
     status,
@@ -162,7 +161,7 @@ async def test_a_damaged_snapshot_does_not_keep_a_server_from_starting(server: R
     reason="no Chromium here: install it to run the browser tests",
 )
 async def test_a_page_goes_on_after_a_stop_and_shows_each_message_once(
-    browser: Any,  # noqa: F811
+    browser: Any,
     tmp_path: Path,
 ) -> None:
     server = Restarted(tmp_path, **SETTINGS)

@@ -103,6 +103,17 @@ def _origin_refusal(request: HttpRequest) -> Refusal | None:
     return None
 
 
+def _is_foreign(request: HttpRequest) -> bool:
+    """Whether a page of another origin asks."""
+    origin = request.headers.get("Origin")
+    if origin is not None:
+        return not is_own_or_trusted_origin(origin, request.get_host())
+    # Who follows a link comes from elsewhere too, but no script there sees what they see here.
+    is_link = request.method == "GET" and request.headers.get("Sec-Fetch-Dest") == "document"
+    site = request.headers.get("Sec-Fetch-Site")
+    return site in ("cross-site", "same-site") and not is_link
+
+
 def _headers_refusal(request: HttpRequest) -> Refusal | None:
     if settings.REALTIME_API_TOKEN:
         if _has_token(request):
@@ -115,19 +126,11 @@ def _headers_refusal(request: HttpRequest) -> Refusal | None:
     return 403, f"{sentence}, and who is logged in as staff."
 
 
-def _is_foreign(request: HttpRequest) -> bool:
-    """Whether a page of another origin asks."""
-    origin = request.headers.get("Origin")
-    if origin is not None:
-        return not is_own_or_trusted_origin(origin, request.get_host())
-    return request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site")
-
-
 def _has_token(request: HttpRequest) -> bool:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     # As the bytes came: Django has read them as Latin-1.
-    given = token.encode("latin-1", errors="replace").decode(errors="replace")
-    return is_token(given) and scheme.lower() == "bearer"
+    text = token.encode("latin-1", errors="replace").decode(errors="replace")
+    return is_token(text) and scheme.lower() == "bearer"
 
 
 def _is_this_machine(request: HttpRequest) -> bool:

@@ -32,7 +32,7 @@ class Invitation:
 
     @property
     def path(self) -> str:
-        return unquote(urlsplit(self.url).path)
+        return unquote(urlsplit(self.url).path).rstrip("/")  # Django adds it
 
 
 async def invitations(request: HttpRequest, path: str) -> list[Invitation]:

@@ -86,7 +86,9 @@ async def status(request: HttpRequest) -> HttpResponse:
         "screens": _screens(hub),
         "keeps_screens": bool(settings.REALTIME_SNAPSHOT),
     }
-    return reply(answer | ({"series": samples.series()} if "series" in request.GET else {}))
+    if "series" in request.GET:
+        answer["series"] = samples.series()
+    return reply(answer)
 
 
 def memory() -> int | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import logging
+import re
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
@@ -53,6 +55,13 @@ async def test_the_start_page_shows_the_addresses_that_answer(
     text = (await browser.get("/", headers={"Host": f"localhost:{server.port}"})).text
     assert f"QR code of http://127.0.0.1:{server.port}/" in text
     assert "127.0.0.9" not in text
+
+
+async def test_the_command_on_the_start_page_publishes(browser: httpx.AsyncClient) -> None:
+    text = html.unescape((await browser.get("/", headers={"Host": "kiosk.local"})).text)
+    command = re.search(r"curl -d '(.+)' (\S+)</code>", text)
+    assert command
+    assert (await browser.post(command[2], content=command[1])).status_code == 201
 
 
 async def test_a_server_for_this_machine_only_says_how_to_let_phones_in(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import logging
+import re
 from typing import Any, cast
 
 import httpx
@@ -38,6 +40,13 @@ async def test_the_start_page_shows_the_addresses_that_answer(
     text = (await visitor.get("/", headers={"Host": f"localhost:{shared_server.port}"})).text
     assert f"QR code of http://127.0.0.1:{shared_server.port}/" in text
     assert "127.0.0.9" not in text
+
+
+async def test_the_command_on_the_start_page_publishes(visitor: httpx.AsyncClient) -> None:
+    text = html.unescape((await visitor.get("/", headers={"Host": "kiosk.local"})).text)
+    command = re.search(r"curl -d '(.+)' (\S+)</code>", text)
+    assert command
+    assert (await visitor.post(command[2], content=command[1])).status_code == 201
 
 
 async def test_a_server_for_this_machine_only_says_how_to_let_phones_in(

@@ -11,8 +11,8 @@ from django.http.request import split_domain_port, validate_host
 from django.utils.safestring import SafeString
 
 from realtime.hosts import is_served, local_hosts
-from realtime.web import qr
 from realtime.web.addresses import lan_addresses, listening
+from realtime.web.qr import svg
 
 # More are no choice any more; a machine with so many has bridges of virtual machines.
 MOST = 4
@@ -23,7 +23,10 @@ class Invitation:
     """One address, and a picture of it for phones."""
 
     url: str
-    qr: SafeString
+
+    @property
+    def qr(self) -> SafeString:
+        return svg(self.url)
 
     # As short as one may type it, in two parts where a line may break.
     @property
@@ -37,7 +40,7 @@ class Invitation:
 
 async def invitations(request: HttpRequest, path: str) -> list[Invitation]:
     """Those of `path` (quoted), the likeliest first; none when only this machine gets in."""
-    return [Invitation(url, qr.svg(url)) for url in (await _urls(request, path))[:MOST]]
+    return [Invitation(url) for url in (await _urls(request, path))[:MOST]]
 
 
 def may_change(request: HttpRequest) -> bool:

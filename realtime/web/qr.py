@@ -6,6 +6,7 @@ else.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import groupby
 
 import segno
@@ -22,6 +23,7 @@ BLOCKS = {(False, False): " ", (True, False): "▀", (False, True): "▄", (True
 BLACK_ON_WHITE, PLAIN = "\x1b[38;5;16;48;5;231m", "\x1b[0m"
 
 
+@lru_cache(maxsize=64)  # some milliseconds each, on a small machine
 def svg(text: str) -> SafeString:
     """An `<svg>` that fills its place, for a page."""
     rows = modules(text)

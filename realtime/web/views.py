@@ -30,6 +30,8 @@ async def home(request: HttpRequest) -> HttpResponse:
         "may_change": may_change(request),
         "obstacles": [*firewalls(int(port) if port.isdecimal() else 0), ADVICE],
         "port": "" if port == "8000" else f" --port {port}",
+        # By its address of the network this machine would be a stranger to its own API.
+        "here": f"{request.scheme}://127.0.0.1:{port}",
         "sockets": readable_paths(served()),
         **await visitor(request),
     }

@@ -78,7 +78,10 @@ document.addEventListener("visibilitychange", () => {
 /** @param {any} data */
 function words(data) {
   const text = data?.text ?? data;
-  return typeof text === "string" ? text : JSON.stringify(text);
+  if (typeof text === "string") return text;
+  const entries = Object.entries(text ?? {});
+  const isFlat = text?.constructor === Object && entries.length && entries.every(([, value]) => Object(value) !== value);
+  return isFlat ? entries.map(([key, value]) => `${key}: ${value}`).join(", ") : JSON.stringify(text);
 }
 
 /** @param {string | null} member @param {string} name @param {string} text @param {string} at */

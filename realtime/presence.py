@@ -14,6 +14,10 @@ from django.conf import settings
 from realtime.messages import Count, Presence, encode
 from realtime.roster import Diff, Member, Roster
 
+# Seconds between two counts, for each member, where names are not shown: telling them all costs
+# some µs each, and in a room of thousands would take the loop for itself.
+COUNT_EACH = 0.0002
+
 
 class Clock(Protocol):
     """What a room needs of an event loop; a test's may stand still.
@@ -56,7 +60,7 @@ class Announcer:
             return
         self._diffs.append(diff)
         if self._timer is None:
-            due = self._told_at + settings.REALTIME_PRESENCE_INTERVAL
+            due = self._told_at + self._interval()
             if due > self._clock.time():
                 self._timer = self._clock.call_at(due, self._tell)
             else:
@@ -82,6 +86,10 @@ class Announcer:
             leaves=diff.leaves,
         )
         self._send(encode(presence))
+
+    def _interval(self) -> float:
+        interval: float = settings.REALTIME_PRESENCE_INTERVAL
+        return interval if self._shows_names else max(interval, len(self._roster) * COUNT_EACH)
 
     def _visible(self, diff: Diff) -> Diff:
         """What of a diff is shown. At the limit all names go, or come, in one diff."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.test import override_settings
 
 from realtime.messages import encode
+from realtime.presence import COUNT_EACH
 from realtime.roster import Departure
 from tests.local import LocalHub, LocalSeat
 
@@ -164,6 +166,19 @@ class TestAboveTheLimit:
         hub.clock.pass_(1)
         assert set(ada(hub).view.members) == {"ada", "m0", "m1", "late"}
         assert peak[0].view.members == late.view.members == ada(hub).view.members
+
+
+def test_a_count_is_told_the_less_often_the_more_have_to_hear_it() -> None:
+    hub = LocalHub()
+    with override_settings(REALTIME_ROSTER_LIMIT=10, REALTIME_MAX_MEMBERS=3_000):
+        for number in range(2_000):
+            hub.seat(f"m{number}")
+        hub.clock.pass_(1)
+        hub.broadcasts.clear()
+        for number in range(100):
+            hub.seat(f"late{number}")
+            hub.clock.pass_(0.02)
+    assert len(hub.of_type("presence")) <= 2 / (2_000 * COUNT_EACH) + 1
 
 
 def test_a_limit_of_nought_never_shows_a_name_or_an_id(settings: Any) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import pty
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -73,6 +75,28 @@ def test_a_bad_line_ends_a_pipe_and_what_was_published_before_it_is_said(port: i
     listed = command(port, "rooms").stdout.splitlines()
     assert listed[1].split() == ["kitchen", "0", "0", "2"]
     assert "Traceback" not in done.stderr
+
+
+def test_a_terminal_sees_the_progress_in_one_line(port: int) -> None:
+    ours, theirs = pty.openpty()
+    publisher = subprocess.Popen(
+        [sys.executable, "app.py", "publish", "kitchen", "-"],
+        cwd=ROOT,
+        env=os.environ | {"REALTIME_URL": f"http://127.0.0.1:{port}"},
+        stdin=subprocess.PIPE,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    with publisher, os.fdopen(ours, "rb", buffering=0) as screen:
+        assert publisher.stdin
+        for number in (1, 2):
+            publisher.stdin.write(b"%d\n" % number)
+            publisher.stdin.flush()
+            assert b"\r%d published, 0 listening" % number in screen.read(1000)
+        publisher.send_signal(signal.SIGINT)
+        assert publisher.wait(20) == 130
+        assert screen.read(1000) == b"\r\n"
 
 
 def test_a_pipe_of_a_thousand_lines_uses_one_connection(tmp_path: Path) -> None:

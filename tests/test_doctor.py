@@ -204,6 +204,18 @@ def test_the_application_must_have_sockets(settings: Any, application: Any, foun
     assert verdicts(configured.sockets()) == [found]
 
 
+def test_the_mend_names_the_command_of_the_project(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.ASGI_APPLICATION, settings.SETTINGS_MODULE = None, "mysite.settings"
+    [finding] = configured.sockets()
+    assert finding.mend.startswith('ASGI_APPLICATION = "mysite.asgi.application"')
+    monkeypatch.setattr("sys.argv", ["manage.py", "doctor"])
+    assert configured.serve_command() == "python manage.py serve"
+    monkeypatch.setattr("sys.argv", ["app.py", "doctor"])
+    assert configured.serve_command() == "python app.py"
+
+
 def test_a_layer_without_its_redis_is_a_problem(settings: Any) -> None:
     def layer(*hosts: Any) -> None:
         backend = "channels_redis.core.RedisChannelLayer"

@@ -5,11 +5,12 @@ The line above a block says where it goes, as a reader reads it: "File `a.py`:",
 `run` is a command that ends (`run: NAME=value` with a variable), `output` a part of what it said,
 `same: PATH` stands there already, `serve` starts the server, `install` is another system's, or
 needs a network or a screen. `see: PATH | TEXT`, `type: PATH | LABEL | TEXT` and
-`click: PATH | BUTTON` are the browser's.
+`click: PATH | BUTTON` are the browser's; TUTORIAL_PICTURES=FOLDER keeps a picture of each `see`.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
@@ -69,6 +70,9 @@ class Reader:
         # What has changed since the server was started, and since a page was loaded.
         self._is_stale, self._pages = True, dict[str, Page]()
         self.problems: list[str] = []
+        # Where a picture of all that is seen goes: the pages' screenshots come from here.
+        self.pictures = os.environ.get("TUTORIAL_PICTURES")
+        self._taken = 0
 
     async def do(self, step: Step) -> None:
         match step.kind:
@@ -141,6 +145,7 @@ class Reader:
         page = await self._page(path)
         if kind == "see":
             await expect(page.get_by_text(what).first).to_be_visible(timeout=VISIBLE_MS)
+            await self._take(page, path)
         elif kind == "click":
             await page.get_by_role("button", name=what).click()
         else:
@@ -150,6 +155,12 @@ class Reader:
             await field.fill(text)
             if what != "Username":
                 await field.press("Enter")
+
+    async def _take(self, page: Page, path: str) -> None:
+        self._taken += 1
+        if self.pictures:
+            name = path.strip("/").replace("/", "-") or "start"
+            await page.screenshot(path=f"{self.pictures}/{self._taken:02}-{name}.png")
 
     async def _close_pages(self) -> None:
         for page in self._pages.values():

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import socket
+import sys
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
@@ -27,6 +28,11 @@ from realtime.web.addresses import lan_addresses
 # Seconds for a port of this machine to answer.
 PATIENCE = 2.0
 EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104
+
+
+def serve_command() -> str:
+    """What starts a server here: in a project of somebody's own it is a command of manage.py."""
+    return "python manage.py serve" if Path(sys.argv[0]).name == "manage.py" else "python app.py"
 
 
 def look() -> Iterator[Finding]:
@@ -72,14 +78,14 @@ def origins() -> Iterator[Finding]:
 def addresses() -> Iterator[Finding]:
     found = lan_addresses()
     if not found:
-        mend = "Join a network; then start with: python app.py"
+        mend = f"Join a network; then start with: {serve_command()}"
         yield note("addresses", "This machine is in no network: phones cannot get in.", mend)
     elif settings.REALTIME_HOST not in EVERYWHERE:
-        text = f"python app.py serves {settings.REALTIME_HOST} alone."
+        text = f"{serve_command()} serves {settings.REALTIME_HOST} alone."
         yield note("addresses", text, "Unset REALTIME_HOST to let phones in.")
     else:
         urls = ", ".join(f"http://{each}:{settings.REALTIME_PORT}/" for each in found)
-        yield ok("addresses", f"For phones, with python app.py: {urls}")
+        yield ok("addresses", f"For phones, with {serve_command()}: {urls}")
 
 
 def port() -> Iterator[Finding]:
@@ -98,7 +104,7 @@ def _taken(number: int, error: OSError) -> Finding:
     if error.errno == errno.EADDRINUSE and is_ours(f"http://127.0.0.1:{number}"):
         return ok("port", f"Port {number}: this server runs there.")
     if error.errno == errno.EADDRINUSE:
-        mend = f"Stop it, or: python app.py --port {number + 1}"
+        mend = f"Stop it, or: {serve_command()} --port {number + 1}"
         return problem("port", f"Port {number} is another program's.", mend)
     if error.errno == errno.EACCES:
         mend = "REALTIME_PORT=8000, and a reverse proxy in front for port 80."
@@ -117,7 +123,9 @@ def is_ours(url: str) -> bool:
 
 def sockets() -> Iterator[Finding]:
     """Whether ASGI_APPLICATION leads to sockets, and to which."""
-    mend = 'ASGI_APPLICATION = "app.application" in the settings.'
+    package = str(settings.SETTINGS_MODULE).rpartition(".")[0]
+    name = f"{package}.asgi.application" if package else "app.application"
+    mend = f'ASGI_APPLICATION = "{name}" in the settings.'
     if not getattr(settings, "ASGI_APPLICATION", None):
         yield note("sockets", "No ASGI_APPLICATION: only uvicorn needs none.", mend)
         return

@@ -9,7 +9,7 @@ from django.core.management.base import CommandError
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
-from realtime.doctor.configured import is_ours
+from realtime.doctor.configured import is_ours, serve_command
 from realtime.doctor.finding import Finding, note, ok, problem
 from realtime.management.server import ask
 
@@ -19,7 +19,7 @@ PATIENCE = 5.0  # seconds
 def look() -> Iterator[Finding]:
     url = settings.REALTIME_URL.rstrip("/")
     if not is_ours(url):
-        mend = "Start it: python app.py. Elsewhere? REALTIME_URL says where."
+        mend = f"Start it: {serve_command()}. Elsewhere? REALTIME_URL says where."
         yield note("running", f"No server answers at {url}.", mend)
         return
     yield ok("running", f"The server at {url} answers.")

@@ -27,6 +27,7 @@ from realtime.messages import MemberInfo, RoomMessage
 from realtime.names import MAX_LENGTH
 from realtime.web import answers
 from realtime.web.api import Post
+from realtime.web.operate import Farewell, Nothing, Words
 from tests.browsers import COMMAND
 from tests.processes import ROOT, Process, running
 
@@ -36,7 +37,7 @@ TOKEN = "correct-horse"
 
 SHAPES = {
     cls.__name__: cls
-    for cls in (Post, *vars(answers).values(), MemberInfo, RoomMessage)
+    for cls in (Post, Farewell, Nothing, Words, *vars(answers).values(), MemberInfo, RoomMessage)
     if isinstance(cls, type) and issubclass(cls, msgspec.Struct) and cls is not msgspec.Struct
 }
 
@@ -45,8 +46,9 @@ REFUSED = {
     400: "Something in the address or the body cannot be used: `field` says what.",
     401: "There is a token, and it was not sent.",
     403: "Asked by a page of another origin; or without a token set, by another machine.",
-    404: "There is no room of that name now.",
+    404: "There is no room of that name now, or nobody of that id in it.",
     405: "The method is not for this address; the header Allow has those that are.",
+    409: "So many screens are expected already.",
     413: "The body is larger than REALTIME_MAX_MESSAGE_SIZE.",
     500: "A bug in the server: `detail` has the id under which its log says more.",
     501: "The project uses another channel layer than realtime.layers.InMemoryChannelLayer.",
@@ -153,6 +155,73 @@ PATHS: dict[str, Any] = {
                 parameter("header", "Last-Event-ID", {"type": "string"}, "Where to go on."),
             ],
         ),
+    },
+}
+
+MEMBER = {
+    "name": "member",
+    "in": "path",
+    "required": True,
+    "description": "The member's id, as in the roster.",
+    "schema": {"type": "string", "minLength": 1},
+    "example": "5f2b8c90d1e34a67",
+}
+QUERY = {"type": "string"}
+ACTS = {
+    "disconnect": ("End all connections of a member", "Farewell", "Closed", ()),
+    "identify": ("Let a screen flash its name", "Nothing", "Told", ()),
+    "message": ("Show a text on a screen", "Words", "Told", ()),
+    "reload": ("Let a screen load itself anew", "Nothing", "Told", ()),
+    "expect": ("Miss this screen when it is gone", "Nothing", "Expected", (409,)),
+    "forget": ("Do not miss this screen any more", "Nothing", "Expected", ()),
+}
+
+
+def act(name: str, *refused: int) -> Any:
+    """A POST that somebody at the operator's page makes with a button."""
+    summary, asked, answered, _ = ACTS[name.removesuffix("All")]
+    return operation(
+        name,
+        summary.replace("a screen", "every screen") if name.endswith("All") else summary,
+        {200: {"description": "Done.", "content": body(answered)}},
+        413,
+        *refused,
+        requestBody={"required": asked == "Words", "content": body(asked)},
+    )
+
+
+PATHS |= {
+    "/api/rooms/{room}/members/": {
+        "parameters": [ROOM],
+        "get": operation(
+            "members",
+            "Who is in a room, and what waits for them",
+            {200: {"description": "At most 200.", "content": body("Members")}},
+            404,
+            parameters=[parameter("query", "q", QUERY, "A part of the name, or the id's start.")],
+        ),
+    },
+    **{
+        f"/api/rooms/{{room}}/members/{{member}}/{name}/": {
+            "parameters": [ROOM, MEMBER],
+            "post": act(name, 404, *ACTS[name][3]),
+        }
+        for name in ACTS
+    },
+    **{
+        f"/api/screens/{name}/": {"post": act(f"{name}All")}
+        for name in ("identify", "message", "reload")
+    },
+    "/api/status/": {
+        "get": operation(
+            "status",
+            "What the server is doing",
+            {200: {"description": "Now.", "content": body("Status")}},
+            parameters=[
+                parameter("query", "q", QUERY, "Rooms with this in their name."),
+                parameter("query", "series", QUERY, "Present: the last ten minutes as well."),
+            ],
+        )
     },
 }
 

@@ -222,7 +222,8 @@ async def test_all_that_is_said_in_one_tick_comes_in_order(server: ServerAddress
     async with reading(server, "kitchen") as stream:
         await stream.block()
         for number in range(300):
-            publish("kitchen", number)
+            # Some go out apart from those that a tick gathers.
+            publish("kitchen", number, exclude=None if number % 3 else "nobody")
         got = [json.loads((await stream.block())["data"])["data"] for _ in range(300)]
         assert got == list(range(300))
 

@@ -124,12 +124,12 @@ async def read_messages(request: HttpRequest, room: str) -> HttpResponse:
     The ETag is `epoch:offset`: a poller that sends it as If-None-Match gets 304 for nothing new.
     """
     history, now = find_room(room).history, serve_here().clock.time()
+    after = whole_number(request.GET["offset"], "offset") if "offset" in request.GET else None
     tag = f'"{history.epoch}:{history.offset}"'
     if any(known.removeprefix("W/") in (tag, "*") for known in _etags(request)):
         return HttpResponse(status=304, headers={"ETag": tag})
-    if "offset" in request.GET:
-        offset = whole_number(request.GET["offset"], "offset")
-        recovered, entries = history.resume(request.GET.get("epoch", ""), offset, now=now)
+    if after is not None:
+        recovered, entries = history.resume(request.GET.get("epoch", ""), after, now=now)
     else:
         recovered, entries = None, history.recent(settings.REALTIME_HISTORY_SIZE, now=now)
     messages = [Raw(entry.text) for entry in entries]

@@ -23,6 +23,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from realtime import keeper as keeper_module
 from realtime.hub import Hub
 from realtime.keeper import Keeper
+from realtime.off_loop import in_thread
 from realtime.roster import Departure
 from realtime.snapshot import CLOCK_IS_SET, Moment
 from realtime.snapshot_file import SnapshotFile
@@ -387,15 +388,23 @@ async def test_it_is_saved_at_intervals_and_only_when_something_has_changed(path
 
 
 async def test_a_stop_in_the_middle_of_a_save_has_the_last_word(path: Path) -> None:
+    disk_goes_on = asyncio.Event()
+
+    async def slow(work: Callable[[], Any]) -> Any:
+        await disk_goes_on.wait()
+        return await in_thread(work)
+
     async with Started(path, interval=0.001) as process:
+        keeper = process.keeper
+        keeper._in_thread = slow
         process.hub.room("kitchen").publish("hi")
-        await until(lambda: process.keeper._task is not None)
-        assert process.keeper._task is not None
-        interrupted = process.keeper._task
-    await interrupted
-    await asyncio.sleep(0.01)  # ten intervals
-    assert process.keeper._task is interrupted
+        await until(lambda: keeper._task is not None)
+        asyncio.get_running_loop().call_later(0.01, disk_goes_on.set)
     assert b'"stopped":true' in path.read_bytes()
+    assert keeper._task is not None
+    await keeper._task
+    await asyncio.sleep(0)
+    assert keeper._timer.cancelled()
 
 
 async def test_the_bound_of_rooms_is_todays(path: Path, settings: Any) -> None:

@@ -17,6 +17,7 @@ import pytest
 from django.test import AsyncClient
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from realtime.environment import secret_key
 from realtime.hub import serve_here
 from realtime.names import NameRefused, room_name
 from realtime.testing import ServerAddress
@@ -286,8 +287,6 @@ def test_by_https_cookies_stay_there_and_plain_http_is_sent_there(
 
 @pytest.mark.skipif(os.name == "nt", reason="files have no such modes on Windows")
 def test_the_secret_key_is_readable_by_its_owner_only(tmp_path: Any) -> None:
-    from realtime.environment import secret_key
-
     path = tmp_path / ".secret-key"
     secret_key(path)
     assert path.stat().st_mode & 0o777 == 0o600

@@ -8,6 +8,7 @@ import random
 
 from django.test import override_settings
 
+from realtime.limits import TokenBucket
 from realtime.roster import Departure
 from tests.local import LocalHub, LocalSeat
 from tests.wire import View
@@ -59,6 +60,7 @@ def sizes(hub: LocalHub) -> dict[str, int]:
         "names": len(room.roster._names._taken),
         "crowds": len(room.roster._names._crowds),
         "owners": len(room.roster._owners),
+        "wanted": len(room.roster._wanted),
         "connections": hub.connections,
         "history": len(room.history) <= 100,
         "keyed": len(room.history._keyed),
@@ -130,8 +132,6 @@ def test_a_grace_ends_to_the_second_after_a_month() -> None:
 
 
 def test_a_rate_is_the_same_after_a_month() -> None:
-    from realtime.limits import TokenBucket
-
     bucket, now = TokenBucket(20, 40), 0.0
     for _ in range(31):
         taken = sum(bucket.take(now + n / 100) for n in range(1_000))  # 100 a second for 10 s

@@ -38,12 +38,17 @@ def unpack(target: str, folder: Path) -> None:
 
 def smallest(target: Callable[[bytes], None], inputs: list[bytes]) -> list[bytes]:
     """Those of `inputs`, the shortest first, that each go a way of their own through our code."""
-    ways = set[tuple[str, int, int]]()
-    kept = []
+    return more(target, inputs, kept=[])
+
+
+def more(target: Callable[[bytes], None], inputs: list[bytes], *, kept: list[bytes]) -> list[bytes]:
+    """`kept`, and those of `inputs` that go a way that none before them goes."""
+    ways = set[tuple[str, int, int]]().union(*(_ways(target, data) for data in kept))
+    kept = list(kept)
     for data in sorted(inputs, key=len):
-        more = _ways(target, data) - ways
-        if more:
-            ways |= more
+        new = _ways(target, data) - ways
+        if new:
+            ways |= new
             kept.append(data)
     return kept
 

@@ -72,7 +72,8 @@ def _fuzz(target: str, minutes: float, keep: bool) -> bool:
             _setup()
             from tests.fuzz.targets import TARGETS
 
-            corpus.save(target, corpus.smallest(TARGETS[target], corpus.pack(inputs)))
+            kept = corpus.load(target)
+            corpus.save(target, corpus.more(TARGETS[target], corpus.pack(inputs), kept=kept))
     return bool(found) or done.returncode != 0
 
 

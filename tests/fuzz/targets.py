@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Callable
 from functools import cache
 from typing import Any, cast
@@ -151,6 +152,8 @@ def _roster_holds(roster: Roster, seen: dict[str, Member]) -> None:
     members = roster.members()
     assert seen == {member.id: member for member in members}
     assert roster.counts() == (len(members), sum(member.connections for member in members))
+    up = Counter(roster._owners.values())
+    assert up == {member.id: member.connections for member in members if member.id in up}
     assert len({name_key(member.name) for member in members}) == len(members)
     assert all((member.connections == 0) is member.away for member in members)
     assert (roster.deadline() is None) == (not any(roster._queues.values()))

@@ -34,7 +34,7 @@ async def reader(tmp_path: Path) -> AsyncIterator[Reader]:
             await browser.close()
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 async def test_a_reader_does_every_step_and_sees_what_it_says(reader: Reader) -> None:
     for page in PAGES:
         for step in steps(page):

@@ -11,11 +11,10 @@ PLACES = 10
 
 
 class Buzzer(RoomConsumer):
+    kind = "buzzer"  # rooms of its own, which no other path leads into
+
     # Each room's round, names by member, the first first; forgotten with the room.
     rounds: ClassVar[WeakKeyDictionary[Room, dict[str, str]]] = WeakKeyDictionary()
-
-    def room_name(self) -> str:
-        return "buzzer/" + super().room_name()  # for its slash no other path leads into this room
 
     async def authorize(self, action: str, message: object = None) -> None:
         if action == "message":

@@ -12,11 +12,10 @@ MOST = 2_000  # votes: invented members must not fill the memory
 
 
 class Poll(RoomConsumer):
+    kind = "poll"  # rooms of its own, which no other path leads into
+
     # Each room's votes, by member; forgotten with the room.
     votes: ClassVar[WeakKeyDictionary[Room, dict[str, str]]] = WeakKeyDictionary()
-
-    def room_name(self) -> str:
-        return "poll/" + super().room_name()  # for its slash no other path leads into this room
 
     async def authorize(self, action: str, message: object = None) -> None:
         if action == "message":

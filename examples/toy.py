@@ -13,10 +13,9 @@ STEPS = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
 
 
 class Toy(RoomConsumer):
-    stars: ClassVar[WeakKeyDictionary[Room, list[int]]] = WeakKeyDictionary()
+    kind = "toy"  # rooms of its own, which no other path leads into
 
-    def room_name(self) -> str:
-        return "toy/" + super().room_name()  # for its slash no other path leads into this room
+    stars: ClassVar[WeakKeyDictionary[Room, list[int]]] = WeakKeyDictionary()
 
     async def authorize(self, action: str, message: object = None) -> None:
         if action in ("message", "state"):

@@ -83,6 +83,28 @@ def check_websocket_library(**options: Any) -> Iterator[CheckMessage]:
         )
 
 
+@register("realtime")
+def check_ways_around(**options: Any) -> Iterator[CheckMessage]:
+    """A rule that holds on one path, for rooms that another path leads into as well."""
+    from realtime.room_consumer import RoomConsumer  # needs the settings that are being checked
+    from realtime.routing import served
+    from realtime.seat import SeatedConsumer
+
+    for pattern in served():
+        consumer: Any = getattr(pattern.callback, "consumer_class", None)
+        if not (isinstance(consumer, type) and issubclass(consumer, RoomConsumer)):
+            continue
+        has_rule = consumer.authorize is not SeatedConsumer.authorize
+        is_shared = consumer.room_name is SeatedConsumer.room_name and not consumer.kind
+        if has_rule and is_shared:
+            yield Caution(
+                f"{consumer.__name__}.authorize() can be got around: who connects to "
+                "ws/rooms/<room>/ is in the same rooms, and is not asked.",
+                hint=f'Give it rooms of its own: kind = "{consumer.__name__.lower()}".',
+                id="realtime.W003",
+            )
+
+
 def _is_installed(name: str) -> bool:
     try:
         return find_spec(name) is not None

@@ -104,7 +104,9 @@ def _signal(hub: Hub, name: str, data: Raw, to: str | None, exclude: str | None)
 
 
 def _checked(room: str) -> str:
-    return room if room.startswith("user/") else room_name(room)
+    """Before a slash stands what kind of room it is: a consumer's `kind`, or "user"."""
+    kind, slash, name = room.rpartition("/")
+    return kind + slash + room_name(name)
 
 
 def _in_transaction() -> bool:

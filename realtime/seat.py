@@ -49,8 +49,18 @@ class Refused(Exception):  # noqa: N818 (the peer is told, nobody's program is w
         self.code = code
 
 
+def own_room(kind: str, room: str) -> str:
+    """The room of that name among those of a kind: `publish()` reaches it by what this returns."""
+    return f"{kind}/{room}" if kind else room
+
+
 class SeatedConsumer(AsyncWebsocketConsumer):
     """Enters the room of its address once it is accepted, and leaves it however it ends."""
+
+    # Names the rooms of this class's own: "quiz" makes of "first" the room "quiz/first", which no
+    # other path leads into. Without it they are those of ws/rooms/<room>/, and whoever comes in by
+    # that path is not asked by this class's `authorize()`.
+    kind = ""
 
     room: Room
     member_id: str
@@ -72,7 +82,7 @@ class SeatedConsumer(AsyncWebsocketConsumer):
 
     def room_name(self) -> str:
         """The room of this connection; here, as the URL says. Raises NameRefused."""
-        return names.room_name(self.scope["url_route"]["kwargs"]["room"])
+        return own_room(self.kind, names.room_name(self.scope["url_route"]["kwargs"]["room"]))
 
     # To call.
 

@@ -9,9 +9,15 @@ from typing import Any
 import pytest
 from django.core.checks import run_checks
 from django.core.checks.registry import registry
+from django.urls import re_path
 
-from realtime import checks
-from realtime.checks import check_channel_layer, check_one_process, check_websocket_library
+from realtime import RoomConsumer, checks
+from realtime.checks import (
+    check_channel_layer,
+    check_one_process,
+    check_ways_around,
+    check_websocket_library,
+)
 
 Check = Callable[..., Any]
 STOCK = "channels.layers.InMemoryChannelLayer"
@@ -33,7 +39,8 @@ def _one_worker(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_this_project_has_no_finding() -> None:
-    for check in (check_channel_layer, check_one_process, check_websocket_library):
+    ours = (check_channel_layer, check_one_process, check_websocket_library, check_ways_around)
+    for check in ours:
         assert found(check) == []
 
 
@@ -118,3 +125,21 @@ def test_django_runs_all_of_them() -> None:
     registered: set[Any] = set(registry.registered_checks)
     assert registered >= {check_channel_layer, check_one_process, check_websocket_library}
     assert run_checks(tags=["realtime"]) == []
+
+
+def test_a_rule_that_another_path_goes_around_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Open(RoomConsumer): ...
+
+    class Ruled(RoomConsumer):
+        async def authorize(self, action: str, message: Any = None) -> None: ...
+
+    class Apart(Ruled):
+        kind = "apart"
+
+    def only(*consumers: type[RoomConsumer]) -> list[str]:
+        patterns = [re_path(r"^ws/own/(?P<room>[^/]+)/$", each.as_asgi()) for each in consumers]
+        monkeypatch.setattr("realtime.routing.served", lambda: patterns)
+        return found(check_ways_around)
+
+    assert only(Open, Apart) == []
+    assert only(Open, Ruled, Apart) == ["W003"]

@@ -20,6 +20,7 @@ from realtime import counters, publish, roster, user_room
 from realtime.hub import serve_here
 from realtime.identity import DEVICE_COOKIE, new_device
 from realtime.messages import BadMessage, ClientMessage, CloseCode, ErrorCode
+from realtime.names import NameRefused
 from realtime.room_consumer import Refused, RoomConsumer
 from realtime.routing import websocket_router, websocket_urlpatterns
 from realtime.testing import ServerAddress, serving
@@ -848,6 +849,22 @@ async def test_a_busy_handler_makes_no_ghost() -> None:
         await until_gone(witness, client.view.member)
         assert not Quiz.gate.is_set()
         Quiz.gate.set()
+
+
+async def test_rooms_of_a_kind_are_entered_by_their_own_path_alone() -> None:
+    class Kind(RoomConsumer):
+        kind = "quiz"
+
+    async with custom(Kind) as server, joined(server, "first") as player:
+        assert player.welcome["room"] == "quiz/first"
+        assert roster("first") == []
+        assert [member.id for member in roster("quiz/first")] == [player.view.member]
+        receipt = publish("quiz/first", "from a view")
+        assert receipt is not None
+        assert receipt.receivers == 1
+        assert (await player.next("message"))["data"] == "from a view"
+        with pytest.raises(NameRefused):
+            publish("quiz/\0", "nowhere")
 
 
 async def test_who_goes_while_it_is_being_let_in_was_never_there() -> None:

@@ -48,9 +48,8 @@ def painted(text: str, *styles: str) -> str:
 def quiet_end() -> Iterator[None]:
     """Ctrl+C ends the command with 130 and not a word; a reader that has gone (`| head`) with 0."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(
-            stream, io.TextIOWrapper
-        ):  # a terminal that cannot show é is no reason to end
+        # A terminal that cannot show é is no reason to end.
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
         yield

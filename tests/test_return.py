@@ -40,7 +40,7 @@ class Crowd:
     async def until(self, status: str) -> list[dict[str, Any]]:
         """All that is told until every client has had this status."""
         lines: list[dict[str, Any]] = []
-        had: set[str] = set()
+        had: set[int] = set()
         assert self.process.stdout
         while len(had) < CLIENTS:
             lines.append(json.loads(await self.process.stdout.readline()))

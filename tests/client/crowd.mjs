@@ -15,6 +15,6 @@ const { join } = await import("../../realtime/static/realtime/realtime.js");
 for (let n = 0; n < count; n++) {
   const room = join("crowd");
   room.on("status", ({ state, retryIn = 0 }) =>
-    console.log(JSON.stringify({ status: state, client: room.id, due: performance.now() + retryIn })));
+    console.log(JSON.stringify({ status: state, client: n, due: performance.now() + retryIn })));
   await new Promise((done) => setTimeout(done, 5));
 }

@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 import pytest
 from django.test import override_settings
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.sync.client import connect
 
 from realtime.hub import serve_here
@@ -76,7 +76,7 @@ class Reader:
     async def read(self, last: int) -> None:
         while self.view.offset < last:
             self.connections += 1
-            with contextlib.suppress(OSError, TimeoutError, ConnectionClosed, EOFError):
+            with contextlib.suppress(OSError, TimeoutError, WebSocketException, EOFError):
                 async with (
                     asyncio.timeout(10),
                     joined(self.address, view=self.view, client="reader") as client,

@@ -7,6 +7,7 @@ From async code, sync views, signals, plain threads, after commit: always a plai
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
@@ -106,6 +107,8 @@ def _signal(hub: Hub, name: str, data: Raw, to: str | None, exclude: str | None)
 def _checked(room: str) -> str:
     """Before a slash stands what kind of room it is: a consumer's `kind`, or "user"."""
     kind, slash, name = room.rpartition("/")
+    if slash and not re.fullmatch(r"[a-z][a-z0-9_-]*", kind):
+        return room_name(room)  # which says why not
     return kind + slash + room_name(name)
 
 

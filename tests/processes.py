@@ -53,7 +53,7 @@ class Process:
 
 def variables(changes: Mapping[str, str]) -> dict[str, str]:
     """This process's environment without the project's settings, and with `changes`."""
-    ours = ("REALTIME_", "DEBUG", "SECRET_KEY", "ALLOWED_HOSTS", "CSRF_", "DJANGO_")
+    ours = ("REALTIME_", "DEBUG", "SECRET_KEY", "ALLOWED_HOSTS", "CSRF_", "DJANGO_", "PYTEST_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     # ServeStatic leaves a file to the garbage collector when its reader hangs up.
     warnings = {"PYTHONWARNINGS": "default,ignore::ResourceWarning", "PYTHONUNBUFFERED": "1"}

@@ -234,8 +234,10 @@ def test_a_redis_without_hosts_is_the_usual_one() -> None:
     assert configured.redis_addresses([]) == [("127.0.0.1", 6379)]
 
 
-def test_no_database_is_well_and_none_is_made(settings: Any, tmp_path: Path) -> None:
-    settings.DATABASES["default"]["NAME"] = str(tmp_path / "none.sqlite3")
+def test_no_database_is_well_and_none_is_made(
+    settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(settings.DATABASES["default"], "NAME", str(tmp_path / "none.sqlite3"))
     assert verdicts(configured.database()) == ["ok"]
     assert not (tmp_path / "none.sqlite3").exists()
 

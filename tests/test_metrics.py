@@ -45,7 +45,9 @@ def scraped(process: Process) -> Samples:
 
 @pytest.fixture
 def process(start: Callable[..., Process]) -> Process:
-    return start("-m", "uvicorn", "app:application", "--port", "{port}")
+    # What is told about members comes at once, and not after a test has counted.
+    at_once = {"REALTIME_PRESENCE_INTERVAL": "0"}
+    return start("-m", "uvicorn", "app:application", "--port", "{port}", **at_once)
 
 
 async def until_scraped(process: Process, wanted: Mapping[tuple[str, str], float]) -> Samples:

@@ -198,7 +198,7 @@ async def test_nobody_and_no_screen_is_not_found(
 async def test_nothing_is_done_by_reading(http: httpx.AsyncClient, act: str) -> None:
     where = "screens/reload/" if act == "all" else path("someone", act)
     answer = await http.get(where)
-    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST, OPTIONS")
 
 
 BAD: dict[str, Any] = {

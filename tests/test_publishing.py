@@ -258,7 +258,7 @@ class TestAfterTheCommit:
                 with pytest.raises(TypeError):
                     publish("kitchen", object(), on_commit=True)
                 with pytest.raises(NameRefused):
-                    publish("a/b", 1, on_commit=True)
+                    publish("a/b/c", 1, on_commit=True)
 
         await sync_to_async(save)()
 
@@ -276,7 +276,7 @@ async def test_data_that_is_no_json_is_named(server: ServerAddress) -> None:
 
 async def test_a_room_that_cannot_be_is_refused_in_words(server: ServerAddress) -> None:
     with pytest.raises(NameRefused, match="leave out / and"):
-        publish("a/b", 1)
+        publish("a/b/c", 1)
 
 
 async def test_one_room_too_many_is_refused_in_words(server: ServerAddress, settings: Any) -> None:

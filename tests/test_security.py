@@ -6,7 +6,6 @@ test_hosts.py, those of addresses and tokens in test_access.py.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import secrets
 from collections.abc import Callable
@@ -23,7 +22,7 @@ from realtime.names import NameRefused, room_name
 from realtime.testing import ServerAddress
 from tests.processes import Process, run
 from tests.raw import CLOSE, frame, talk, upgrade
-from tests.wire import View, joined, opened, room_url
+from tests.wire import View, joined, opened
 
 EVIL = "http://evil.example"
 MARK = "FORGED-LINE"
@@ -290,15 +289,3 @@ def test_the_secret_key_is_readable_by_its_owner_only(tmp_path: Any) -> None:
     path = tmp_path / ".secret-key"
     secret_key(path)
     assert path.stat().st_mode & 0o777 == 0o600
-
-
-async def test_full_rooms_answer_a_stream_of_events_in_words(
-    server: ServerAddress, settings: Any
-) -> None:
-    settings.REALTIME_MAX_ROOMS = 1
-    async with joined(server, "first"), httpx.AsyncClient() as browser:
-        async with asyncio.timeout(10):
-            answer = await browser.get(server.http("/api/rooms/second/events/"))
-    assert answer.status_code == 503
-    assert "rooms" in answer.json()["error"]["detail"]
-    assert room_url(server, "second").endswith("/ws/rooms/second/")

@@ -42,7 +42,7 @@ async def test_it_counts_who_and_what_is_here(
         "found": 1,
         "list": [{"name": "kitchen", "members": 2, "connections": 3, "offset": 1, "kept": 1}],
     }
-    assert now["uptime"] > 0
+    assert 0 <= now["uptime"] < 60
     assert now["build"] == serve_here().build
 
 

@@ -97,10 +97,10 @@ async def test_http_on_a_websocket_path_gets_426(
 
 
 async def test_the_client_that_asks_whether_the_server_is_back_succeeds(
-    browser: httpx.AsyncClient,
+    visitor: httpx.AsyncClient,
 ) -> None:
     for page, status in {"/ws/echo/": 204, "/ws/rooms/кухня": 204, "/ws/nothing/": 404}.items():
-        assert (await browser.options(page)).status_code == status
+        assert (await visitor.options(page)).status_code == status
 
 
 async def test_http_on_a_path_of_no_websocket_gets_404_and_the_known(

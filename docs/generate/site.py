@@ -29,6 +29,7 @@ GUESTS = {
     "benchmarks/RESULTS.md": "results.md",
 }
 TAGS = re.compile(r"<[^>]+>")
+SOURCES = re.compile(r'\b(src|srcset)="([^"]+)"')
 
 
 class Page:
@@ -50,6 +51,8 @@ class Page:
     def html(self, places: dict[Path, str]) -> str:
         for token in self._tokens:
             for child in token.children or []:
+                if child.type == "html_inline":
+                    child.content = self._led_in(child.content, places)
                 for attribute in ("href", "src"):
                     if link := child.attrGet(attribute):
                         child.attrSet(attribute, self._led(str(link), places))
@@ -65,12 +68,17 @@ class Page:
         place = places.get(self._target(path))
         return self.up + place + hash_ + anchor if place else ""
 
+    def _led_in(self, html: str, places: dict[Path, str]) -> str:
+        """The same for what stands in HTML already."""
+        return SOURCES.sub(lambda found: f'{found[1]}="{self._led(found[2], places)}"', html)
+
     def _target(self, path: str) -> Path:
         return (self.source.parent / path).resolve()
 
     def needed(self) -> list[Path]:
         """Files of the project that the page leads to, or shows."""
-        links = re.findall(r"\]\(([^)#\s]+)", self.source.read_text(encoding="utf-8"))
+        text = self.source.read_text(encoding="utf-8")
+        links = re.findall(r"\]\(([^)#\s]+)", text) + [each[1] for each in SOURCES.findall(text)]
         targets = [self._target(link) for link in links if "://" not in link]
         return [each for each in targets if each.is_file() and ROOT in each.parents]
 

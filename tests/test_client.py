@@ -401,7 +401,7 @@ async def test_a_connection_that_the_browser_kept_and_is_dead_costs_seconds(
         page = await joined(context, "dead")
         proxy.lose()
         await state(page, "reconnecting", seconds=5)
-        await state(page, "connected", seconds=9)  # and not ten for the first answer alone
+        await state(page, "connected", seconds=9.8)  # and not ten for the first answer alone
         await context.close()
 
 

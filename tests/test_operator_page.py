@@ -285,6 +285,7 @@ async def test_hostile_names_and_states_are_text(enter: Opener, process: Process
         await open_room(page, HOSTILE)
         await expect(page.locator("#members .state").first).to_contain_text("onerror")
         await press(screen(page, "onerror"), "Expect")
+        await expect(screen(page, "onerror")).to_contain_text("Forget")  # the server has heard it
     await expect(page.get_by_role("alert")).to_contain_text("onerror")
     main = page.locator("main")
     assert await main.locator("img, script, b:not(.now):not(.subject)").count() == 0

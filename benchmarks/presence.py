@@ -1,4 +1,4 @@
-"""What presence costs: `python -m benchmarks.presence`.
+"""What presence costs: `python -m benchmarks.presence` writes it into RESULTS.md.
 
 Rooms and rosters as they are, in this process, without sockets: what is measured is the work of a
 join, a leave and a change of state, and the bytes that they send. A tick of the loop is a call of
@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from heapq import heappop, heappush
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import django
@@ -19,6 +20,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings")
 os.environ.setdefault("REALTIME_MAX_MEMBERS", "10000")
 django.setup()
 
+from benchmarks import sections  # noqa: E402
 from realtime.arrival import Arrival  # noqa: E402
 from realtime.hub import Hub  # noqa: E402
 from realtime.messages import encode  # noqa: E402
@@ -137,11 +139,27 @@ def states(*, members: int, a_second: int) -> tuple[str, float, float, int]:
     return f"{members} change state {a_second} × in 1 s", cpu, wire.bytes / changes, wire.frames
 
 
+READING = """\
+`python -m benchmarks.presence`: rooms and rosters as they are, in one process, without sockets. What
+is measured is the work of a join, a leave and a change of state, and the bytes that all together
+are sent for each: a welcome has the roster in it, which is all that grows with the members; above
+REALTIME_ROSTER_LIMIT (200) it has none. Those who lose the network leave nobody who could be told."""
+
+
+def section() -> str:
+    """Markdown."""
+    head = "| what | µs of CPU each | bytes sent for each | presence frames |\n|---|---:|---:|---:|"
+    rows = [
+        f"| {what} | {cpu:.1f} | {sent:,.0f} | {frames} |" for what, cpu, sent, frames in figures()
+    ]
+    return "\n".join(["## Presence", "", READING, "", head, *rows])
+
+
 def main() -> None:
-    sys.stdout.write("| what | µs of CPU each | bytes sent for each | presence frames |\n")
-    sys.stdout.write("|---|---|---|---|\n")
-    for name, cpu, sent, frames in figures():
-        sys.stdout.write(f"| {name} | {cpu:.1f} | {sent:,.0f} | {frames} |\n")
+    text = section()
+    sys.stdout.write(f"{text}\n")
+    results = Path(__file__).parent / "RESULTS.md"
+    results.write_text(sections.put(results.read_text(), "presence", text))
 
 
 if __name__ == "__main__":

@@ -140,10 +140,11 @@ def states(*, members: int, a_second: int) -> tuple[str, float, float, int]:
 
 
 READING = """\
-`python -m benchmarks.presence`: rooms and rosters as they are, in one process, without sockets. What
-is measured is the work of a join, a leave and a change of state, and the bytes that all together
-are sent for each: a welcome has the roster in it, which is all that grows with the members; above
-REALTIME_ROSTER_LIMIT (200) it has none. Those who lose the network leave nobody who could be told."""
+`python -m benchmarks.presence`: rooms and rosters as they are, in one process, without sockets.
+What is measured is the work of a join, a leave and a change of state, and the bytes that all
+together are sent for each: a welcome has the roster in it, which is all that grows with the
+members; above REALTIME_ROSTER_LIMIT (200) it has none. Those who lose the network all at once
+leave nobody who could be told."""
 
 
 def section() -> str:

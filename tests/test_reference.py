@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any, get_args
 
@@ -14,8 +15,9 @@ import jsonschema  # type: ignore[import-untyped, unused-ignore]
 import pytest
 from playwright.async_api import async_playwright
 
+import realtime
 import settings
-from docs.generate import settings_page, site
+from docs.generate import api_page, settings_page, site
 from docs.generate.__main__ import files, main
 from realtime.messages import BuiltIn, CloseCode, ErrorCode, ServerMessage, decode
 from realtime.routing import websocket_urlpatterns
@@ -234,3 +236,10 @@ async def test_the_site_is_searched_as_files_without_a_server(folder: Path) -> N
         assert await page.locator("h3:target").inner_text()
         assert errors == []
         await browser.close()
+
+
+def test_the_surface_has_all_that_the_package_offers_by_name() -> None:
+    assert set(realtime.__all__) == set(api_page.SURFACE["realtime"])
+    for module, names in api_page.SURFACE.items():
+        for name in names:
+            assert getattr(import_module(module), name).__doc__, f"{module}.{name}"

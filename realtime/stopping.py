@@ -30,13 +30,13 @@ except ImportError:  # another server
 
 # Seconds for handlers to finish and for peers to read what waits for them. systemd and Docker kill
 # after 10 s at the soonest.
-PATIENCE = 3.0
+PATIENCE = 2.5
 
 # Seconds for handlers to notice that their peer was cut.
 NOTICE = 0.2
 
 # Seconds for the process to end by itself, once the server has.
-LAST_STEP = 1.0
+LAST_STEP = 0.5
 
 # Ends each answer that has no end of its own, such as an event stream: uvicorn would wait for it.
 endless: set[Callable[[], object]] = set()

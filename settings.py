@@ -111,6 +111,8 @@ LOGIN_URL = "login"
 STATIC_URL = "/static/"
 SERVESTATIC_USE_FINDERS = True
 SERVESTATIC_ALLOW_ALL_ORIGINS = False
+# Each is looked up when it is asked for: one that was edited meanwhile comes as it is now.
+SERVESTATIC_AUTOREFRESH = True
 # Asked for again at each load (an unchanged file costs a 304): a kiosk is never stuck on old code.
 SERVESTATIC_MAX_AGE = 0
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from django.contrib.staticfiles import finders
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.test import AsyncClient, RequestFactory
@@ -89,3 +91,15 @@ async def test_another_error_of_a_view_is_not_taken_for_it(logged: list[str]) ->
 
     assert MissingDatabase(view).process_exception(HttpRequest(), ValueError()) is None
     assert logged == []
+
+
+async def test_a_file_that_is_edited_while_the_server_runs_comes_as_it_is_now(
+    visitor: httpx.AsyncClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = tmp_path / "edited.css"
+    monkeypatch.setattr(finders, "find", lambda path, **options: str(page))
+    monkeypatch.setattr("servestatic.middleware.finder_path_is_allowed", lambda *where: True)
+    for text in ("p { color: red }", "p { color: blue; margin: 0 }", "p {}"):
+        page.write_text(text)
+        answer = await visitor.get("/static/edited.css")
+        assert (answer.status_code, answer.text) == (200, text)

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import cast
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings
 from django.db import OperationalError, ProgrammingError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
@@ -59,20 +59,14 @@ class ContentSecurityPolicy(AsyncMiddleware):
 
 
 class StaticFiles(ServeStaticMiddleware):
-    """ServeStatic's, except that it looks for the files when the first is asked for.
+    """ServeStatic's, for static paths alone: with SERVESTATIC_AUTOREFRESH it asks a thread.
 
-    That is an eighth of the start. And with DEBUG, where it raises, a missing file is a 404.
+    With DEBUG, where it raises, a missing file is a 404.
     """
 
-    _is_searched = False
-
-    def add_files_from_finders(self) -> None:
-        """Called by the constructor: not yet."""
-
     async def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if not self._is_searched and request.path_info.startswith(self.static_prefix):
-            await sync_to_async(super().add_files_from_finders)()
-            self._is_searched = True
+        if not request.path_info.startswith(self.static_prefix):
+            return cast(HttpResponseBase, await self.get_response(request))
         try:
             return cast(HttpResponseBase, await super().__call__(request))
         except MissingFileError as error:

@@ -49,11 +49,6 @@ class Refused(Exception):  # noqa: N818 (the peer is told, nobody's program is w
         self.code = code
 
 
-def own_room(kind: str, room: str) -> str:
-    """The room of that name among those of a kind: `publish()` reaches it by what this returns."""
-    return f"{kind}/{room}" if kind else room
-
-
 class SeatedConsumer(AsyncWebsocketConsumer):
     """Enters the room of its address once it is accepted, and leaves it however it ends."""
 
@@ -82,7 +77,8 @@ class SeatedConsumer(AsyncWebsocketConsumer):
 
     def room_name(self) -> str:
         """The room of this connection; here, as the URL says. Raises NameRefused."""
-        return own_room(self.kind, names.room_name(self.scope["url_route"]["kwargs"]["room"]))
+        name = names.room_name(self.scope["url_route"]["kwargs"]["room"])
+        return f"{self.kind}/{name}" if self.kind else name
 
     # To call.
 

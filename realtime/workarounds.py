@@ -1,4 +1,4 @@
-"""Five faults of uvicorn 0.54 that no ASGI application can see, mended where they are.
+"""Six faults of uvicorn 0.54 that no ASGI application can see, mended where they are.
 
 - What its WebSocket library cannot read (a line above 8 KiB, say the cookies of all projects on
   127.0.0.1, more than 128 headers, a body) that library refuses, but uvicorn never sends the

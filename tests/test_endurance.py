@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Iterator
 from urllib.parse import urlsplit
 
 import pytest
-import pytest_asyncio
-from playwright.async_api import Browser, CDPSession, Page, Route, async_playwright, expect
+from playwright.async_api import Browser, CDPSession, Page, Route, expect
 from websockets.asyncio.client import ClientConnection, connect
 
 from tests.browsers import CHROMIUM, COMMAND, FLAGS, pytestmark  # noqa: F401 (marks this module)
-from tests.processes import Process, running
+from tests.processes import Process
 
 MESSAGES, BATCH = 100_000, 4_000
 
@@ -27,20 +25,6 @@ GROWTH = 1_000_000
 NODES = 500
 
 SETTINGS = {"REALTIME_RATE_LIMIT": "1000000", "REALTIME_RATE_BURST": "1000000"}
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        await browser.close()
-
-
-@pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    with running(*COMMAND, folder=tmp_path_factory.mktemp("server"), env=SETTINGS) as process:
-        yield process
 
 
 async def used(devtools: CDPSession) -> int:

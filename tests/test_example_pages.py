@@ -16,7 +16,6 @@ from playwright.async_api import (
     BrowserContext,
     ConsoleMessage,
     Page,
-    async_playwright,
     expect,
 )
 
@@ -29,15 +28,6 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 NAMES = ["chat", "gauge", "poll", "buzzer", "cursors", "progress", "toy", "notifications"]
 
 Opener = Callable[..., Awaitable[Page]]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    assert CHROMIUM, "no Chromium here, and with CI=true that is a failure"
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        await browser.close()
 
 
 @pytest.fixture(scope="module")

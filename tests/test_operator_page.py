@@ -7,7 +7,7 @@ import contextlib
 import json
 import re
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote, urlsplit
@@ -39,12 +39,6 @@ Opener = Callable[..., Awaitable[Page]]
 
 
 # --- The page -------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    with running(*COMMAND, folder=tmp_path_factory.mktemp("server"), env=SETTINGS) as process:
-        yield process
 
 
 @pytest_asyncio.fixture(loop_scope="module")

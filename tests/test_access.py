@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import get_token
 from django.test import RequestFactory
@@ -15,7 +16,6 @@ from realtime.web.access import (
     COOKIE,
     COOKIE_AGE,
     PROXY_HEADERS,
-    arefusal,
     give_cookie,
     is_token,
     refusal,
@@ -27,7 +27,7 @@ TOKEN = "correct horse battery staple"
 def status(address: str = "127.0.0.1", **headers: str) -> int:
     """What a request from `address` is answered: 200 stands for "may"."""
     request = RequestFactory(headers=headers).get("/api/rooms/", REMOTE_ADDR=address)
-    refused = refusal(request)
+    refused = async_to_sync(refusal)(request)
     return refused[0] if refused else 200
 
 
@@ -164,7 +164,7 @@ def asking(method: str, user: dict[str, bool] | None = None, **headers: str) -> 
 
 
 async def answer(request: HttpRequest) -> tuple[int, str]:
-    return await arefusal(request) or (200, "")
+    return await refusal(request) or (200, "")
 
 
 async def test_from_the_network_without_a_token_nobody_may_and_is_told_who_may() -> None:

@@ -7,10 +7,9 @@ from typing import Any
 
 import httpx
 import pytest
-from django.contrib.staticfiles import finders
 from django.db import OperationalError
-from django.http import HttpRequest, HttpResponse
-from django.test import AsyncClient, RequestFactory
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.test import AsyncClient, AsyncRequestFactory, RequestFactory, override_settings
 from servestatic.responders import MissingFileError
 
 from realtime.testing import ServerAddress
@@ -94,12 +93,19 @@ async def test_another_error_of_a_view_is_not_taken_for_it(logged: list[str]) ->
 
 
 async def test_a_file_that_is_edited_while_the_server_runs_comes_as_it_is_now(
-    visitor: httpx.AsyncClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
+    async def not_found(request: HttpRequest) -> HttpResponse:
+        return HttpResponse(status=404)
+
     page = tmp_path / "edited.css"
-    monkeypatch.setattr(finders, "find", lambda path, **options: str(page))
-    monkeypatch.setattr("servestatic.middleware.finder_path_is_allowed", lambda *where: True)
-    for text in ("p { color: red }", "p { color: blue; margin: 0 }", "p {}"):
-        page.write_text(text)
-        answer = await visitor.get("/static/edited.css")
-        assert (answer.status_code, answer.text) == (200, text)
+    page.touch()
+    with override_settings(STATICFILES_DIRS=[tmp_path]):
+        static = StaticFiles(not_found)
+        for text in ("p { color: red }", "p { color: blue; margin: 0 }", "p {}"):
+            page.write_text(text)
+            answer = await static(AsyncRequestFactory().get("/static/edited.css"))
+            assert isinstance(answer, StreamingHttpResponse)
+            body = b"".join([part async for part in answer])
+            assert (answer.status_code, body.decode()) == (200, text)
+            assert answer["Content-Length"] == str(len(text))

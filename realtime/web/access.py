@@ -36,16 +36,11 @@ COOKIE_AGE = 30 * 24 * 3600
 Refusal = tuple[int, str]
 
 
-def refusal(request: HttpRequest) -> Refusal | None:
-    """Status and sentence for a request that may not, None for one that may: by its headers."""
-    return _origin_refusal(request) or _headers_refusal(request)
-
-
-async def arefusal(request: HttpRequest) -> Refusal | None:
-    """The same, and who is refused by headers alone may still be let in by a cookie."""
+async def refusal(request: HttpRequest) -> Refusal | None:
+    """Status and sentence for a request that may not, None for one that may."""
+    if _is_foreign(request):
+        return 403, "A page of another origin may not use this API: see CSRF_TRUSTED_ORIGINS."
     refused = _headers_refusal(request)
-    if foreign := _origin_refusal(request):
-        return foreign
     if refused is None:
         return None
     user = await _user(request)
@@ -60,7 +55,7 @@ async def visitor(request: HttpRequest) -> dict[str, Any]:
     """What the header of every page wants to know: who it is, and whether to show the operator."""
     return {
         "user": await request.auser(),
-        "may_operate": await arefusal(request) is None,
+        "may_operate": await refusal(request) is None,
     }
 
 
@@ -95,12 +90,6 @@ def has_cookie(request: HttpRequest) -> bool:
 def _digest() -> str:
     """Of the token: a cookie made for another one is worth nothing."""
     return salted_hmac(SALT, settings.REALTIME_API_TOKEN, algorithm="sha256").hexdigest()
-
-
-def _origin_refusal(request: HttpRequest) -> Refusal | None:
-    if _is_foreign(request):
-        return 403, "A page of another origin may not use this API: see CSRF_TRUSTED_ORIGINS."
-    return None
 
 
 def _is_foreign(request: HttpRequest) -> bool:

@@ -33,7 +33,7 @@ from realtime.messages import decode as decode_message
 from realtime.names import NameRefused, room_name
 from realtime.publishing import publish
 from realtime.rooms import Full, Room
-from realtime.web.access import arefusal
+from realtime.web.access import refusal
 from realtime.web.answers import (
     Messages,
     Posted,
@@ -69,7 +69,7 @@ class ApiError(Exception):
 def api(**methods: View) -> Any:
     """One address: the view of each method, access checked, refusals in words."""
 
-    @csrf_exempt  # who comes by a cookie is checked by arefusal()
+    @csrf_exempt  # who comes by a cookie is checked by refusal()
     @never_cache
     @wraps(methods["GET"] if "GET" in methods else next(iter(methods.values())))
     async def view(request: HttpRequest, **kwargs: str) -> HttpResponseBase:
@@ -80,7 +80,7 @@ def api(**methods: View) -> Any:
             if handler is None:
                 detail = f"{request.method} is not for this address: use {_allowed(methods)}."
                 raise ApiError(405, "method", detail)
-            if refused := await arefusal(request):
+            if refused := await refusal(request):
                 raise ApiError(refused[0], "access", refused[1])
             if "room" in kwargs:
                 kwargs["room"] = room_name(kwargs["room"])

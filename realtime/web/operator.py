@@ -13,7 +13,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from realtime.web.access import COOKIE, arefusal, give_cookie, has_cookie, is_token, visitor
+from realtime.web.access import COOKIE, give_cookie, has_cookie, is_token, refusal, visitor
 
 
 @never_cache
@@ -22,7 +22,7 @@ async def operator(request: HttpRequest) -> HttpResponse:
     """Live numbers, rooms, screens, and what may be done to them."""
     if request.method == "POST":
         return await _form(request)
-    refused = await arefusal(request)
+    refused = await refusal(request)
     if refused:
         return await _door(request, refused[0])
     context = await visitor(request) | {"has_cookie": has_cookie(request)}

@@ -22,8 +22,8 @@ django.setup()
 
 from benchmarks import sections  # noqa: E402
 from realtime.arrival import Arrival  # noqa: E402
+from realtime.codec import encode  # noqa: E402
 from realtime.hub import Hub  # noqa: E402
-from realtime.messages import encode  # noqa: E402
 from realtime.rooms import Room  # noqa: E402
 from realtime.roster import Departure  # noqa: E402
 

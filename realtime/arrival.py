@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
-from realtime.messages import Error, ErrorCode
+from realtime.codes import ErrorCode
+from realtime.messages import Error
 from realtime.names import NameRefused, member_name
 
 

@@ -20,11 +20,11 @@ from channels.layers import get_channel_layer
 from django.conf import settings
 
 from realtime import counters
+from realtime.codes import CloseCode
 from realtime.connection import CLOSED, CONNECTING, Disconnected, Event, Overflow, Receive, Send
 from realtime.frames import Frame
 from realtime.layers import InMemoryChannelLayer
 from realtime.mailbox import Mailbox
-from realtime.messages import CloseCode
 from realtime.transports import connect
 
 # Messages that one consumer may handle before the others get a turn.

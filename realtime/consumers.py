@@ -6,9 +6,10 @@ from typing import Any
 
 from channels.generic.websocket import AsyncJsonWebsocketConsumer as ChannelsJsonConsumer
 
+from realtime.codec import BadMessage, encode
+from realtime.codes import CloseCode, ErrorCode
 from realtime.consumer import AsyncWebsocketConsumer
 from realtime.limits import Strikes
-from realtime.messages import BadMessage, CloseCode, ErrorCode, encode
 
 __all__ = ["AsyncJsonWebsocketConsumer", "AsyncWebsocketConsumer", "EchoConsumer"]
 

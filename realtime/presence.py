@@ -11,7 +11,8 @@ from typing import Any, Protocol
 
 from django.conf import settings
 
-from realtime.messages import Count, Presence, encode
+from realtime.codec import encode
+from realtime.messages import Count, Presence
 from realtime.roster import Diff, Member, Roster
 
 # Seconds between two counts, for each member, where names are not shown: telling them all costs

@@ -16,9 +16,10 @@ from typing import Any, TypeVar
 from django.db import transaction
 from msgspec import Raw
 
+from realtime.codec import encode
+from realtime.codes import CloseCode
 from realtime.hub import Hub, NotServingError, serving_hub
 from realtime.identity import user_member_id
-from realtime.messages import CloseCode, encode
 from realtime.names import room_name
 from realtime.rooms import Receipt
 from realtime.roster import Member

@@ -14,23 +14,21 @@ import msgspec
 from django.conf import settings
 from msgspec import UNSET
 
+from realtime.codec import BadMessage, decode
+from realtime.codes import CloseCode, ErrorCode
 from realtime.history import Entry
 from realtime.limits import Strikes, TokenBucket
 from realtime.messages import (
     Ack,
-    BadMessage,
     ClientMessage,
-    CloseCode,
     Custom,
     Error,
-    ErrorCode,
     Leave,
     Message,
     Pong,
     Ref,
     Resync,
     Signal,
-    decode,
 )
 from realtime.messages import State as StateMessage
 from realtime.publishing import user_room

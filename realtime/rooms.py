@@ -16,6 +16,7 @@ from django.conf import settings
 from msgspec import Raw
 
 from realtime.arrival import Arrival
+from realtime.codec import encode
 from realtime.history import Entry, History, Kept, Source
 from realtime.messages import (
     PROTOCOL,
@@ -26,7 +27,6 @@ from realtime.messages import (
     RoomSignal,
     ServerMessage,
     Welcome,
-    encode,
 )
 from realtime.names import group_name
 from realtime.presence import Announcer

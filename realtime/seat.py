@@ -12,22 +12,15 @@ from typing import Any
 
 from realtime import counters, names
 from realtime.arrival import Arrival
+from realtime.codec import encode
+from realtime.codes import CloseCode, ErrorCode, is_final
 from realtime.connection import CLOSED
 from realtime.consumer import AsyncWebsocketConsumer
 from realtime.frames import Frame
 from realtime.hub import serve_here
 from realtime.identity import member_id, user_name
 from realtime.layers import InMemoryChannelLayer
-from realtime.messages import (
-    Bye,
-    ClientMessage,
-    CloseCode,
-    Error,
-    ErrorCode,
-    ServerMessage,
-    encode,
-    is_final,
-)
+from realtime.messages import Bye, ClientMessage, Error, ServerMessage
 from realtime.names import NameRefused
 from realtime.rooms import Full, Room, group_of
 from realtime.roster import Departure

@@ -12,7 +12,7 @@ import pytest
 import websockets
 from django.db import OperationalError
 
-from realtime.messages import MAX_DEPTH
+from realtime.codec import MAX_DEPTH
 from realtime.testing import ServerAddress
 from realtime.web import api as module
 

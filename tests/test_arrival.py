@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime.arrival import Arrival
-from realtime.messages import encode
+from realtime.codec import encode
 
 
 def test_an_address_without_a_query_asks_for_nothing() -> None:

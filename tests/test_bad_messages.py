@@ -18,8 +18,9 @@ import pytest_asyncio
 from channels.routing import ProtocolTypeRouter
 from django.urls import re_path
 
+from realtime.codec import MAX_DEPTH
 from realtime.lifespan import Lifespan
-from realtime.messages import MAX_DEPTH, BuiltIn
+from realtime.messages import BuiltIn
 from realtime.room_consumer import RoomConsumer
 from realtime.routing import websocket_router
 from realtime.testing import ServerAddress, serving

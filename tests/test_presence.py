@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.test import override_settings
 
-from realtime.messages import encode
+from realtime.codec import encode
 from realtime.presence import COUNT_EACH
 from realtime.roster import Departure
 from tests.local import LocalHub, LocalSeat

@@ -19,7 +19,9 @@ import realtime
 import settings
 from docs.generate import api_page, settings_page, site
 from docs.generate.__main__ import files, main
-from realtime.messages import BuiltIn, CloseCode, ErrorCode, ServerMessage, decode
+from realtime.codec import decode
+from realtime.codes import CloseCode, ErrorCode
+from realtime.messages import BuiltIn, ServerMessage
 from realtime.routing import websocket_urlpatterns
 from realtime.web.urls import urlpatterns
 from tests.browsers import CHROMIUM, FLAGS

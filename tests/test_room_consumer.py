@@ -17,14 +17,16 @@ from django.test import Client as Browser
 from django.urls import re_path
 
 from realtime import counters, publish, roster, user_room
+from realtime.codec import BadMessage
+from realtime.codes import CloseCode, ErrorCode
 from realtime.hub import serve_here
 from realtime.identity import DEVICE_COOKIE, new_device
-from realtime.messages import BadMessage, ClientMessage, CloseCode, ErrorCode
+from realtime.messages import ClientMessage
 from realtime.names import NameRefused
 from realtime.room_consumer import Refused, RoomConsumer
 from realtime.routing import websocket_router, websocket_urlpatterns
 from realtime.testing import ServerAddress, serving
-from tests.test_messages import DEEP, HOSTILE
+from tests.test_codec import DEEP, HOSTILE
 from tests.wire import Client, Frame, View, joined, opened, room_url, until, valid
 
 

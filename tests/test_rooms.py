@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from realtime.messages import is_final
+from realtime.codes import is_final
 from realtime.rooms import Full, Receipt
 from realtime.roster import Departure
 from tests.local import LocalHub, LocalSeat

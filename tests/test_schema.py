@@ -12,8 +12,9 @@ import jsonschema  # type: ignore[import-untyped, unused-ignore]
 import msgspec
 import pytest
 
-from realtime.messages import CUSTOM_TYPE, BuiltIn, MemberInfo, Ref, ServerMessage, encode
-from tests.test_messages import CLIENT_FRAMES, HOSTILE, SERVER_FRAMES
+from realtime.codec import encode
+from realtime.messages import CUSTOM_TYPE, BuiltIn, MemberInfo, Ref, ServerMessage
+from tests.test_codec import CLIENT_FRAMES, HOSTILE, SERVER_FRAMES
 
 FOLDER = Path(__file__).parent.parent / "docs" / "schema"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from docs.generate.tables import table
-from realtime.messages import CloseCode, ErrorCode, is_final
+from realtime.codes import CloseCode, ErrorCode, is_final
 
 CLOSES = {
     CloseCode.NORMAL: "The end, by either side; Channels' `close()` sends it too.",

@@ -12,8 +12,9 @@ from itertools import count
 from typing import Any
 
 from realtime.arrival import Arrival
+from realtime.codec import decode, encode
 from realtime.hub import Hub
-from realtime.messages import ServerMessage, decode, encode
+from realtime.messages import ServerMessage
 from realtime.room_consumer import RoomConsumer
 from realtime.rooms import Room
 from realtime.roster import Departure

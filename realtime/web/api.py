@@ -27,9 +27,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from msgspec import UNSET, Raw, Struct, UnsetType
 
+from realtime.codec import BadMessage, encode
+from realtime.codec import decode as decode_message
 from realtime.hub import serve_here
-from realtime.messages import BadMessage, Message, encode
-from realtime.messages import decode as decode_message
+from realtime.messages import Message
 from realtime.names import NameRefused, room_name
 from realtime.publishing import publish
 from realtime.rooms import Full, Room

@@ -21,13 +21,13 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHt
 from msgspec import Struct
 
 from realtime import stopping
+from realtime.codec import encode
 from realtime.connection import Outgoing
 from realtime.counters import traffic
 from realtime.history import Entry
 from realtime.hub import serve_here
 from realtime.layers import InMemoryChannelLayer
 from realtime.mailbox import Mailbox
-from realtime.messages import encode
 from realtime.rooms import group_of
 from realtime.web.answers import Standing
 from realtime.web.api import ApiError, whole_number

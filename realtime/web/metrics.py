@@ -21,10 +21,11 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from realtime import consumer, counters, lag
+from realtime.codes import CloseCode, ErrorCode
 from realtime.connection import Overflow
 from realtime.counters import traffic
 from realtime.hub import serve_here
-from realtime.messages import PROTOCOL, CloseCode, ErrorCode
+from realtime.messages import PROTOCOL
 from realtime.web import events
 
 # A peer may close with any code from 1000 to 4999; those without a meaning share one line.

@@ -17,9 +17,9 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from realtime import counters, lag
+from realtime.codes import CloseCode
 from realtime.consumer import live
 from realtime.hub import Hub, serve_here
-from realtime.messages import CloseCode
 from realtime.names import MAX_RAW_LENGTH
 from realtime.rooms import Room
 from realtime.screens import Screen

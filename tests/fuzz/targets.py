@@ -17,9 +17,10 @@ from channels.layers import BaseChannelLayer
 from django.test import AsyncRequestFactory
 
 from realtime.arrival import Arrival
+from realtime.codec import BadMessage, decode, encode
 from realtime.history import History
 from realtime.hub import serve_here
-from realtime.messages import BadMessage, Leave, decode, encode
+from realtime.messages import Leave
 from realtime.names import NameRefused, Names, group_name, member_name, name_key, room_name
 from realtime.roster import Departure, Member, Roster, StateRefused
 from realtime.web.api import api, post_message, read_messages

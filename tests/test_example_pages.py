@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Literal
-from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
@@ -14,20 +13,17 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import (
     Browser,
     BrowserContext,
-    ConsoleMessage,
     Page,
     expect,
 )
 
-from tests.browsers import CHROMIUM, COMMAND, FLAGS, pytestmark  # noqa: F401
+from tests.browsers import CHROMIUM, COMMAND, FLAGS, Opener, pytestmark, visits  # noqa: F401
 from tests.processes import Process, free_port, run, running
 from tests.test_pages import CONTRAST
 
 PASSWORD = "correct horse"
 HOSTILE = "<img src=x onerror=alert(1)>"
 NAMES = ["chat", "gauge", "poll", "buzzer", "cursors", "progress", "toy", "notifications"]
-
-Opener = Callable[..., Awaitable[Page]]
 
 
 @pytest.fixture(scope="module")
@@ -50,32 +46,13 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def enter(browser: Browser, process: Process) -> AsyncIterator[Opener]:
-    """Opens an example in a browser of its own, or in `context`; no page may complain."""
-    contexts: list[BrowserContext] = []
-    complaints: list[str] = []
-    asked: set[str] = set()
+    """Opens an example by its name."""
+    async with visits(browser, process) as open_page:
 
-    def complain(message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
-            complaints.append(message.text)
+        async def open_example(name: str, context: BrowserContext | None = None) -> Page:
+            return await open_page(f"/examples/{name}/", context)
 
-    async def open_page(name: str, context: BrowserContext | None = None) -> Page:
-        if context is None:
-            context = await browser.new_context(base_url=process.http(""), reduced_motion="reduce")
-            contexts.append(context)
-        page = await context.new_page()
-        page.on("console", complain)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: asked.add(urlsplit(request.url).netloc))
-        page.on("websocket", lambda socket: asked.add(urlsplit(socket.url).netloc))
-        await page.goto(f"/examples/{name}/")
-        return page
-
-    yield open_page
-    for context in contexts:
-        await context.close()
-    assert complaints == []
-    assert asked <= {f"127.0.0.1:{process.port}"}
+        yield open_example
 
 
 async def two(enter: Opener, name: str) -> tuple[Page, Page]:

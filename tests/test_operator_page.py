@@ -7,25 +7,23 @@ import contextlib
 import json
 import re
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import httpx
 import pytest
 import pytest_asyncio
 from playwright.async_api import (
     Browser,
-    BrowserContext,
-    ConsoleMessage,
     Locator,
     Page,
     expect,
 )
 from websockets.asyncio.client import ClientConnection, connect
 
-from tests.browsers import COMMAND, pytestmark  # noqa: F401 (marks this module)
+from tests.browsers import COMMAND, Opener, pytestmark, visits  # noqa: F401 (marks this module)
 from tests.processes import Process, free_port, running
 from tests.test_operator import TOKEN, guarded  # noqa: F401
 from tests.test_pages import CONTRAST
@@ -35,39 +33,18 @@ SETTINGS = {"REALTIME_GRACE": "0.2", "REALTIME_GRACE_RELOAD": "0.2", "REALTIME_M
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)"
 BACK_MS = 20_000
 
-Opener = Callable[..., Awaitable[Page]]
-
-
 # --- The page -------------------------------------------------------------------------------------
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def enter(browser: Browser, process: Process) -> AsyncIterator[Opener]:
-    """Opens a path in a browser of its own; no page may complain, or ask others."""
-    contexts: list[BrowserContext] = []
-    complaints: list[str] = []
-    asked: set[str] = set()
+    # A refused act is an answer; Chromium calls it an error of loading.
+    async with visits(browser, process, forgiven="status of 40") as open_page:
 
-    def complain(message: ConsoleMessage) -> None:
-        # A refused act is an answer; Chromium calls it an error of loading.
-        if message.type in ("error", "warning") and "status of 40" not in message.text:
-            complaints.append(message.text)
+        async def open_operator(path: str = "/operator/") -> Page:
+            return await open_page(path)
 
-    async def open_page(path: str = "/operator/") -> Page:
-        context = await browser.new_context(base_url=process.http(""), reduced_motion="reduce")
-        contexts.append(context)
-        page = await context.new_page()
-        page.on("console", complain)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: asked.add(urlsplit(request.url).netloc))
-        await page.goto(path)
-        return page
-
-    yield open_page
-    for context in contexts:
-        await context.close()
-    assert complaints == []
-    assert asked <= {f"127.0.0.1:{process.port}"}
+        yield open_operator
 
 
 @contextlib.asynccontextmanager

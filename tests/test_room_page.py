@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from http.cookies import Morsel
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -17,8 +17,6 @@ import pytest_asyncio
 from django.test import AsyncClient
 from playwright.async_api import (
     Browser,
-    BrowserContext,
-    ConsoleMessage,
     Locator,
     Page,
     expect,
@@ -26,7 +24,7 @@ from playwright.async_api import (
 from websockets.asyncio.client import connect
 
 from realtime.identity import DEVICE_COOKIE, new_device
-from tests.browsers import COMMAND, pytestmark  # noqa: F401 (marks this module)
+from tests.browsers import COMMAND, Opener, pytestmark, visits  # noqa: F401 (marks this module)
 from tests.processes import Process, free_port, running
 from tests.test_pages import CONTRAST
 
@@ -40,37 +38,11 @@ SETTINGS = {
 }
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>"
 
-Opener = Callable[..., Awaitable[Page]]
-
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def enter(browser: Browser, process: Process) -> AsyncIterator[Opener]:
-    """Opens a path in a browser of its own, or in `context`; no page may complain or ask others."""
-    contexts: list[BrowserContext] = []
-    complaints: list[str] = []
-    asked: set[str] = set()
-
-    def complain(message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
-            complaints.append(message.text)
-
-    async def open_page(path: str, context: BrowserContext | None = None) -> Page:
-        if context is None:
-            context = await browser.new_context(base_url=process.http(""), reduced_motion="reduce")
-            contexts.append(context)
-        page = await context.new_page()
-        page.on("console", complain)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: asked.add(urlsplit(request.url).netloc))
-        page.on("websocket", lambda socket: asked.add(urlsplit(socket.url).netloc))
-        await page.goto(path)
-        return page
-
-    yield open_page
-    for context in contexts:
-        await context.close()
-    assert complaints == []
-    assert asked <= {f"127.0.0.1:{process.port}"}
+    async with visits(browser, process) as open_page:
+        yield open_page
 
 
 def status(page: Page) -> Locator:

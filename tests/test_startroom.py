@@ -116,7 +116,7 @@ async def test_the_page_of_a_new_room_works_at_once(project: Path, tmp_path: Pat
         ("x" * 21, "no name for a Python package"),
         ("class", "a word of the Python language"),
         ("random", "a Python module"),
-        ("msilib", "a Python module"),
+        ("winreg", "a Python module"),  # of Windows alone
         ("django", "a Python module"),
         ("settings", "a Python module"),
         ("examples", "There is something named examples"),

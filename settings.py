@@ -214,6 +214,12 @@ REALTIME_STRICT_ORIGIN = env("REALTIME_STRICT_ORIGIN", False)
 REALTIME_HISTORY_SIZE = env("REALTIME_HISTORY_SIZE", 100, low=0, high=100_000)
 REALTIME_HISTORY_AGE = env("REALTIME_HISTORY_AGE", 3_600.0, low=0, high=31_536_000)
 
+# Bytes of memory for what all rooms together remember; above it those with the most forget their
+# oldest messages, so that who fills a thousand rooms takes nothing from the small ones. 128 MiB.
+REALTIME_HISTORY_TOTAL_BYTES = env(
+    "REALTIME_HISTORY_TOTAL_BYTES", 134_217_728, low=1_048_576, high=1_099_511_627_776
+)
+
 # Seconds between the pings of a room, by which a page notices that the server is gone.
 REALTIME_HEARTBEAT = env("REALTIME_HEARTBEAT", 20.0, low=0.1, high=3_600)
 

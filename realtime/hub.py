@@ -13,6 +13,7 @@ from django.conf import settings
 
 from realtime import conf, lag
 from realtime.layers import InMemoryChannelLayer
+from realtime.limits import fair_share
 from realtime.presence import Clock
 from realtime.rooms import Full, Room
 from realtime.screens import Screens
@@ -25,6 +26,12 @@ SWEEP = 60.0
 
 # Milliseconds for which the first retry is spread: 5 for each connection, within these bounds.
 RETRY_MS, LEAST_SPREAD, MOST_SPREAD, SPREAD_EACH = 100, 1_000, 30_000, 5
+
+# What all rooms remember is weighed each time that this part of what they may has been added.
+WEIGHED_EACH = 1 / 16
+
+# Seconds until it is said again that rooms had to forget for want of space.
+SAID_EACH = 600.0
 
 logger = logging.getLogger("realtime")
 
@@ -48,6 +55,8 @@ class Hub:
         # Called with a room's name when something is stored there, before anybody hears it.
         self.spoken: Callable[[str], object] = lambda room: None
         self._sweeping: Any = None
+        self._unweighed = 0
+        self._said_at = -SAID_EACH
 
     def room(self, name: str) -> Room:
         """The room of that name, which must have passed `room_name()`; made when there is none."""
@@ -68,6 +77,13 @@ class Hub:
     def discard_if_idle(self, room: Room) -> None:
         if room.is_idle and self.rooms.get(room.name) is room:
             self._forget(room)
+
+    def stored(self, room: Room, weight: int) -> None:
+        """Something of that weight is in the room's history, and nobody has heard it yet."""
+        self.spoken(room.name)
+        self._unweighed += weight
+        if self._unweighed >= settings.REALTIME_HISTORY_TOTAL_BYTES * WEIGHED_EACH:
+            self._weigh()
 
     def recall(self) -> None:
         """After a restart: `notes` are there again, and what is in them counts."""
@@ -95,6 +111,24 @@ class Hub:
 
     def _note_screens(self) -> None:
         self.notes[SCREENS] = self.screens.dump(now=self.clock.time(), wall=time.time())
+
+    def _weigh(self) -> None:
+        """When all histories together are too large, the largest forget their oldest messages."""
+        self._unweighed, most = 0, settings.REALTIME_HISTORY_TOTAL_BYTES
+        weights = [room.history.weight for room in self.rooms.values()]
+        if sum(weights) <= most:
+            return
+        share = fair_share(weights, most)
+        for room in self.rooms.values():
+            room.history.shrink(share)
+        if self.clock.time() - self._said_at >= SAID_EACH:
+            self._said_at = self.clock.time()
+            logger.warning(
+                "Rooms remember all that REALTIME_HISTORY_TOTAL_BYTES allows (%d MiB): those with "
+                "the most have forgotten their oldest messages, down to %d KiB a room.",
+                most >> 20,
+                share >> 10,
+            )
 
     def _make_room(self) -> None:
         """Forget the oldest room that nobody is in: invented names must not lock others out."""

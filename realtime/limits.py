@@ -1,8 +1,10 @@
-"""How much a peer may send: a token bucket, and a count of bad frames in a row.
+"""How much a peer may send: a token bucket, and a count of bad frames in a row; fair shares.
 
 Not here: the numbers (settings), what happens to who goes too far (consumers), sizes (messages,
 uvicorn). The clock is an argument, in monotonic seconds.
 """
+
+from collections.abc import Iterable
 
 # Tokens forgiven, so that who waits exactly `wait()` seconds is served: after years of uptime a
 # float holds seconds to some 1e-7, which at 1,000 a second is 1e-4 tokens.
@@ -55,3 +57,18 @@ class Strikes:
         """True when it was one too many."""
         self.count += 1
         return self.count >= self.limit
+
+
+def fair_share(wants: Iterable[int], total: int) -> int:
+    """The most that each may have so that all together have at most `total`.
+
+    Who wants less gets all of it, and what they leave goes to the others: max-min fairness
+    (Bertsekas and Gallager, Data Networks, 2nd edition, section 6.5.2).
+    """
+    ordered = sorted(wants)
+    for index, want in enumerate(ordered):
+        share = total // (len(ordered) - index)
+        if want > share:
+            return share
+        total -= want
+    return ordered[-1] if ordered else total

@@ -17,7 +17,7 @@ from msgspec import Raw
 
 from realtime.arrival import Arrival
 from realtime.codec import encode
-from realtime.history import Entry, History, Kept, Source
+from realtime.history import ENTRY_BYTES, Entry, History, Kept, Source
 from realtime.messages import (
     PROTOCOL,
     Count,
@@ -161,7 +161,7 @@ class Room:
 
         key = (member, ref) if member is not None and ref is not None else None
         entry = self.history.append(text, now=self._clock.time(), key=key, source=source)
-        self._hub.spoken(self.name)
+        self._hub.stored(self, len(entry.text) + ENTRY_BYTES)
         stored(entry.offset)
         return Receipt(entry.offset, self._send(entry.text, exclude=exclude))
 

@@ -24,6 +24,7 @@ from websockets.sync.client import connect
 
 from realtime.hub import serve_here
 from realtime.testing import ServerAddress
+from tests.browsers import COMMAND
 from tests.processes import ROOT, Process, running
 from tests.proxy import Proxy, proxy_to
 from tests.raw import upgrade
@@ -345,3 +346,25 @@ async def test_readers_who_stand_still_hold_no_more_than_their_outbox(
             assert [seat.member_id for seat in room.seats.values()] == [ada.view.member]
             for writer in stuck:
                 writer.transport.abort()
+
+
+def resident(server: Process, field: str) -> float:
+    """MB that the process takes ("VmRSS"), or has taken at most ("VmHWM")."""
+    status = Path(f"/proc/{server.popen.pid}/status").read_text()
+    [kilobytes] = re.findall(rf"{field}:\s+(\d+) kB", status)
+    return int(kilobytes) / 1024
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what memory a process takes is read in /proc")
+def test_large_messages_into_invented_rooms_take_no_more_memory_than_rooms_may(
+    start: Callable[..., Process],
+) -> None:
+    server = start(*COMMAND, REALTIME_HISTORY_TOTAL_BYTES="16777216")
+    with httpx.Client(base_url=server.http("")) as script:
+        assert script.get("/api/rooms/").status_code == 200
+        before = resident(server, "VmRSS")
+        for number in range(1200):  # 72 MB
+            path = f"/api/rooms/r{number % 200}/messages/"
+            assert script.post(path, json={"data": "x" * 60_000}).status_code == 201
+    assert resident(server, "VmHWM") < before + 32
+    assert "Rooms remember all that REALTIME_HISTORY_TOTAL_BYTES allows (16 MiB)" in server.said()

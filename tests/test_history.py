@@ -1,5 +1,7 @@
 """The ring of a room: as a story first, then against a naive model. The clock is a number."""
 
+import tracemalloc
+
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -26,6 +28,29 @@ def offsets(entries: list[Entry]) -> list[int]:
 def found_at(history: History, member: str, ref: str | int) -> int | None:
     entries = history.find(member, ref)
     return entries[-1].offset if entries else None
+
+
+def test_it_knows_about_how_much_memory_it_takes() -> None:
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        history = History(size=1000, age=9999)
+        for number in range(1000):
+            key, source = (f"m-{number % 9} ", f"ref-{number}"), (f"specific.{number}", False)
+            history.append(lambda offset: b"x" * 100, now=float(number), key=key, source=source)
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert 0.8 < (after - before) / history.weight < 1.25
+
+
+def test_it_shrinks_by_its_oldest_to_a_weight() -> None:
+    history = filled(10)
+    history.shrink(history.weight * 55 // 100)
+    assert offsets(history.recent(10, now=0)) == [6, 7, 8, 9, 10]
+    history.shrink(0)
+    assert (len(history), history.weight, history.offset) == (0, 0, 10)
+    assert not history.resume(history.epoch, 9, now=0).recovered
 
 
 # Appending

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from realtime import hub as module
-from realtime.hub import SWEEP, NotServingError, serve_here, serving_hub
+from realtime.hub import SWEEP, WEIGHED_EACH, NotServingError, serve_here, serving_hub
 from realtime.rooms import Full
 from realtime.roster import Departure
 from tests.local import LocalHub
@@ -106,3 +106,35 @@ def test_a_process_that_never_served_does_not_serve(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(module, "_hub", None)
     with pytest.raises(NotServingError, match=r"python app\.py publish ROOM JSON"):
         serving_hub()
+
+
+def fill(hub: LocalHub, room: str, count: int) -> None:
+    for _ in range(count):
+        hub.room(room).publish("x" * 60_000)
+
+
+def test_rooms_that_remember_too_much_forget_and_small_ones_keep_all(
+    hub: LocalHub, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.REALTIME_HISTORY_TOTAL_BYTES = 1_048_576
+    for number in range(5):
+        hub.room("kitchen").publish(number)
+    for number in range(40):
+        fill(hub, f"invented-{number}", 5)
+    assert len(hub.room("kitchen").history) == 5
+    weights = [room.history.weight for room in hub.rooms.values()]
+    assert sum(weights) <= 1_048_576 * (1 + WEIGHED_EACH) + 61_000
+    assert sum(weights) > 1_048_576 // 2
+    assert [record.getMessage()[:34] for record in caplog.records] == [
+        "Rooms remember all that REALTIME_H"
+    ]
+
+
+def test_who_missed_what_a_room_had_to_forget_is_told_so(hub: LocalHub, settings: Any) -> None:
+    settings.REALTIME_HISTORY_TOTAL_BYTES = 1_048_576
+    fill(hub, "kitchen", 4)
+    history = hub.room("kitchen").history
+    for number in range(40):
+        fill(hub, f"invented-{number}", 5)
+    assert history.offset == 4
+    assert not history.resume(history.epoch, 1, now=hub.clock.time()).recovered

@@ -1,10 +1,10 @@
-"""Token bucket and strikes; the clock is a number."""
+"""Token bucket, strikes and fair shares; the clock is a number."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.limits import Strikes, TokenBucket
+from realtime.limits import Strikes, TokenBucket, fair_share
 
 
 def taken(bucket: TokenBucket, now: float, tries: int = 1000) -> int:
@@ -100,3 +100,21 @@ def test_a_good_frame_forgives_the_bad_ones_before_it() -> None:
     strikes.bad()
     strikes.good()
     assert not strikes.bad()
+
+
+def test_when_there_is_enough_everybody_has_what_they_want() -> None:
+    assert fair_share([3, 1, 2], 6) >= 3
+    assert fair_share([], 6) == 6
+
+
+def test_only_those_who_want_most_are_cut() -> None:
+    assert fair_share([1, 100, 2, 100], 43) == 20
+
+
+@given(st.lists(st.integers(0, 1000), min_size=1, max_size=30), st.integers(0, 20_000))
+def test_a_share_uses_what_there_is_and_no_more(wants: list[int], total: int) -> None:
+    share = fair_share(wants, total)
+    used = sum(min(want, share) for want in wants)
+    assert used <= total
+    if sum(wants) > total:  # nobody could have one more
+        assert used + sum(want > share for want in wants) > total

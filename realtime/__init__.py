@@ -1,8 +1,8 @@
 """Real-time Django in one process, in memory.
 
 To read it in an evening: codes, messages, codec, names, roster, history, limits, arrival (pure);
-frames, connection, its two kinds, mailbox, layers (the way out); consumer, consumers; presence,
-rooms, hub, seat, room_consumer, publishing; routing.
+frames, tick, connection, its two kinds, mailbox, subscriber, layers (the way out); consumer,
+consumers; presence, rooms, hub, seat, room_consumer, publishing; routing.
 """
 
 from __future__ import annotations

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import enum
 import logging
-import threading
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeAlias
 
@@ -22,6 +21,7 @@ from realtime import counters
 from realtime.frames import Batch, Frame
 from realtime.hosts import close_reason
 from realtime.mailbox import Mailbox
+from realtime.tick import Tick
 
 Event: TypeAlias = dict[str, Any]
 Outgoing: TypeAlias = Frame | Batch
@@ -277,37 +277,3 @@ class Connection:
 
 def _messages(frames: list[Outgoing]) -> int:
     return sum([frame.count for frame in frames])
-
-
-class Tick:
-    """The connections of one loop that have something to write when this tick ends."""
-
-    __slots__ = ("_connections", "loop")
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.loop = loop
-        self._connections: list[Connection] = []
-
-    @classmethod
-    def of(cls, loop: asyncio.AbstractEventLoop) -> Tick:
-        """The one of `loop`, which runs in this thread."""
-        tick: Tick | None = getattr(_thread, "tick", None)
-        if tick is None or tick.loop is not loop:
-            tick = _thread.tick = cls(loop)
-        return tick
-
-    def add(self, connection: Connection) -> None:
-        if not self._connections:
-            self.loop.call_soon(self._end)
-        self._connections.append(connection)
-
-    def _end(self) -> None:
-        connections, self._connections = self._connections, []
-        for connection in connections:
-            try:
-                connection.flush()
-            except Exception:
-                logger.exception("A connection could not be written to")
-
-
-_thread = threading.local()

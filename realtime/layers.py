@@ -11,83 +11,28 @@ reads (`receive()`) are queues, as in Channels, whose messages lapse after `expi
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 from channels.exceptions import ChannelFull
 from channels.layers import InMemoryChannelLayer as ChannelsInMemoryChannelLayer
 
 from realtime.connection import Outgoing
 from realtime.frames import Batch, Frame
+from realtime.home import Home
 from realtime.mailbox import Mailbox, Message
 from realtime.queues import Queues
+from realtime.subscriber import Sink, Subscriber
 
 # A task that sends in a tight loop lets the loop turn after so many seconds.
 SLICE = 0.005
-
-# How long more may wait for a consumer than its capacity, in seconds, and how many times as much.
-GRACE = 1.0
-BURST = 10
-
-# How long a sender in another thread or loop waits for the serving loop, in seconds: long enough
-# to be no faster than the members, short enough when that loop waits for the sender.
-PATIENCE = 1.0
 
 # Values that a handler cannot change under another member's hands.
 IMMUTABLE = (str, int, float, bool, bytes, type(None))
 
 logger = logging.getLogger("realtime")
-
-
-class Sink(Protocol):
-    """What takes frames at once: a connection."""
-
-    def write(self, frame: Outgoing) -> None:
-        """Never waits, never raises."""
-
-
-@dataclass(slots=True, eq=False)
-class Subscriber:
-    """A consumer as the layer sees it."""
-
-    mailbox: Mailbox
-    capacity: int
-    # Takes `websocket.send` at once; None for a consumer that handles it by itself.
-    write: Callable[[Outgoing], None] | None
-    # Called when it falls behind for good.
-    overflow: Callable[[], None]
-    groups: set[str] = field(default_factory=set)
-    # Its socket has ended, and a handler is still busy: what it joins now, it does not join.
-    gone: bool = False
-    timer: asyncio.TimerHandle | None = None
-
-    def deliver(self, message: Message) -> bool:
-        """Into the mailbox; says whether that is half full."""
-        waiting = self.mailbox.put_nowait(message)
-        if waiting > self.capacity:
-            self._is_full(waiting)
-        return waiting * 2 >= self.capacity
-
-    def _is_full(self, waiting: int) -> None:
-        """A burst, such as everybody in a large group talking at once, is not slowness yet."""
-        if waiting > self.capacity * BURST:
-            self.overflow()
-        elif self.timer is None:
-            self.timer = asyncio.get_running_loop().call_later(GRACE, self._judge)
-
-    def _judge(self) -> None:
-        self.timer = None
-        if len(self.mailbox) > self.capacity:
-            self.overflow()
-
-    def stop(self) -> None:
-        self.gone = True
-        if self.timer is not None:
-            self.timer.cancel()
 
 
 # Of one group, by channel; None stands for a channel that is read with `receive()`.
@@ -116,8 +61,8 @@ class InMemoryChannelLayer(ChannelsInMemoryChannelLayer):
         self._subscribers: dict[str, Subscriber] = {}
         # What each group was sent in this tick, as long as no member comes or goes.
         self._batches: dict[str, tuple[Batch, Takers]] = {}
-        # The loop that serves; sends from elsewhere go through it.
-        self._loop: asyncio.AbstractEventLoop | None = None
+        # Sends from elsewhere go through the loop that serves.
+        self._home = Home()
         self._turned = 0.0
 
     # For this package's consumers.
@@ -131,7 +76,7 @@ class InMemoryChannelLayer(ChannelsInMemoryChannelLayer):
         overflow: Callable[[], None],
     ) -> None:
         """Deliver what is sent to `channel` to `mailbox`, until `unsubscribe()`."""
-        self._bind()
+        self._home.bind()
         capacity = self.get_capacity(channel)
         write = None if connection is None else connection.write
         self._subscribers[channel] = Subscriber(mailbox, capacity, write, overflow)
@@ -173,15 +118,15 @@ class InMemoryChannelLayer(ChannelsInMemoryChannelLayer):
         assert isinstance(message, dict), "message is not a dict"
         self.require_valid_channel_name(channel)
         assert "__asgi_channel__" not in message
-        if loop := self._elsewhere():
-            await self._there(loop, self._send, channel, deepcopy(message))
+        if self._home.is_elsewhere:
+            await self._home.run(self._send, channel, deepcopy(message))
         else:
             self._send(channel, deepcopy(message))
 
     async def receive(self, channel: str) -> Message:
         """The first message on `channel`; waits for one. Not for channels of subscribers."""
         self.require_valid_channel_name(channel)
-        self._bind()
+        self._home.bind()
         return await self._queues.get(channel)
 
     async def flush(self) -> None:
@@ -196,16 +141,16 @@ class InMemoryChannelLayer(ChannelsInMemoryChannelLayer):
         """For as long as the consumer lives, or until `group_discard()`."""
         self.require_valid_group_name(group)
         self.require_valid_channel_name(channel)
-        if loop := self._elsewhere():
-            await self._there(loop, self._add, group, channel)
+        if self._home.is_elsewhere:
+            await self._home.run(self._add, group, channel)
         else:
             self._add(group, channel)
 
     async def group_discard(self, group: str, channel: str) -> None:
         self.require_valid_channel_name(channel)
         self.require_valid_group_name(group)
-        if loop := self._elsewhere():
-            await self._there(loop, self._discard, group, channel)
+        if self._home.is_elsewhere:
+            await self._home.run(self._discard, group, channel)
         else:
             self._discard(group, channel)
 
@@ -213,8 +158,8 @@ class InMemoryChannelLayer(ChannelsInMemoryChannelLayer):
         """To every member. `{"type": "websocket.send", …}` goes straight to their sockets."""
         assert isinstance(message, dict), "Message is not a dict"
         self.require_valid_group_name(group)
-        if loop := self._elsewhere():
-            await self._there(loop, self.broadcast, group, deepcopy(message))
+        if self._home.is_elsewhere:
+            await self._home.run(self.broadcast, group, deepcopy(message))
             return
         pressed = self.broadcast(group, message)
         await self._let_others_run(pressed)
@@ -283,7 +228,7 @@ class InMemoryChannelLayer(ChannelsInMemoryChannelLayer):
     def _enqueue(self, channel: str, message: Message) -> None:
         """For who reads with `receive()`. A loop that does not serve may end before a timer."""
         loop = asyncio.get_running_loop()
-        self._queues.put(channel, message, loop if loop is self._loop else None)
+        self._queues.put(channel, message, loop if loop is self._home.loop else None)
 
     # Groups.
 
@@ -325,46 +270,3 @@ class InMemoryChannelLayer(ChannelsInMemoryChannelLayer):
         if pressed or loop.time() - self._turned > SLICE:
             await asyncio.sleep(0)
             self._turned = loop.time()
-
-    # Loops.
-
-    def _bind(self) -> None:
-        """The first loop that reads here is the one that serves."""
-        if self._loop is None or self._loop.is_closed():
-            self._loop = asyncio.get_running_loop()
-
-    def _elsewhere(self) -> asyncio.AbstractEventLoop | None:
-        """The serving loop, when the caller runs in another one."""
-        loop = self._loop
-        if loop is None or loop.is_closed() or loop is asyncio.get_running_loop():
-            return None
-        return loop
-
-    async def _there(
-        self, loop: asyncio.AbstractEventLoop, work: Callable[..., object], *arguments: Any
-    ) -> None:
-        """Have the serving loop do it, and wait until it has had a turn for its members, too."""
-        here = asyncio.get_running_loop()
-        done: asyncio.Future[None] = here.create_future()
-
-        def tell(error: Exception | None) -> None:
-            if not done.done():
-                done.set_exception(error) if error else done.set_result(None)
-
-        def answer(error: Exception | None) -> None:
-            with contextlib.suppress(RuntimeError):  # the sender waits no more, its loop has ended
-                here.call_soon_threadsafe(tell, error)
-
-        def run() -> None:
-            error = None
-            try:
-                work(*arguments)
-            except Exception as problem:
-                error = problem
-            loop.call_soon(answer, error)
-
-        loop.call_soon_threadsafe(run)
-        if loop.is_running():
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(PATIENCE):
-                    await done

@@ -13,7 +13,6 @@ from realtime.connection import (
     Disconnected,
     Overflow,
     State,
-    Tick,
 )
 from realtime.frames import Batch, Frame
 from realtime.uvicorn_connection import UvicornConnection
@@ -617,38 +616,6 @@ async def test_a_receive_that_fails_ends_the_connection(logged: list[str]) -> No
     assert broken.is_ended
     assert "Reading from a socket failed" in logged
     await broken.stop()
-
-
-# The tick.
-
-
-async def test_a_write_that_fails_does_not_stop_the_others(
-    make_peer: MakePeer, monkeypatch: pytest.MonkeyPatch, logged: list[str]
-) -> None:
-    first, second = await make_peer(), await make_peer()
-
-    def fail() -> None:
-        raise RuntimeError("a bug")
-
-    class Failing:
-        flush = staticmethod(fail)
-
-    tick = Tick.of(asyncio.get_running_loop())
-    write(first, "a")
-    tick.add(Failing())  # type: ignore[arg-type]
-    write(second, "b")
-    await turn()
-    assert (first.heard, second.heard) == (["a"], ["b"])
-    assert "A connection could not be written to" in logged
-
-
-def test_each_loop_has_a_tick_of_its_own() -> None:
-    async def tick() -> Tick:
-        one = Tick.of(asyncio.get_running_loop())
-        assert Tick.of(asyncio.get_running_loop()) is one
-        return one
-
-    assert asyncio.run(tick()) is not asyncio.run(tick())
 
 
 async def test_no_task_is_left_behind(make_peer: MakePeer) -> None:

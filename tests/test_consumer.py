@@ -746,7 +746,7 @@ def test_a_slow_handler_stops_no_ping_no_broadcast_and_no_noticing(run: Run) -> 
 def test_a_handler_slower_than_its_groups_ends_with_4508_and_not_in_silence(
     run: Run, logged: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("realtime.layers.GRACE", 0.2)
+    monkeypatch.setattr("realtime.subscriber.GRACE", 0.2)
 
     class Slow(Busy):
         async def note(self, event: Any) -> None:

@@ -19,7 +19,7 @@ from channels.layers import InMemoryChannelLayer as StockLayer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime import layers, queues
+from realtime import home, layers, queues, subscriber
 from realtime.connection import Overflow
 from realtime.frames import Frame
 from realtime.layers import InMemoryChannelLayer
@@ -392,7 +392,7 @@ async def test_one_handlers_change_is_not_seen_by_another(layer: InMemoryChannel
 async def test_a_reader_that_stays_behind_overflows_and_stops_no_other(
     layer: InMemoryChannelLayer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(layers, "GRACE", 0.01)
+    monkeypatch.setattr(subscriber, "GRACE", 0.01)
     slow, quick = Member(layer, "m!slow"), Member(layer, "m!quick")
     await layer.group_add("group", "m!slow")
     await layer.group_add("group", "m!quick")
@@ -407,7 +407,7 @@ async def test_a_reader_that_stays_behind_overflows_and_stops_no_other(
 async def test_a_burst_that_is_read_in_time_is_no_overflow(
     layer: InMemoryChannelLayer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(layers, "GRACE", 0.01)
+    monkeypatch.setattr(subscriber, "GRACE", 0.01)
     member = Member(layer, "m!1")
     for _ in range(30):
         await layer.send("m!1", {"type": "burst"})
@@ -757,7 +757,7 @@ async def test_a_sync_view_sends_from_its_thread(layer: InMemoryChannelLayer) ->
 async def test_a_loop_that_waits_for_its_sender_is_no_deadlock(
     layer: InMemoryChannelLayer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(layers, "PATIENCE", 0.05)
+    monkeypatch.setattr(home, "PATIENCE", 0.05)
     member = Member(layer, "m!1")
     layer.enter("group", "m!1")
     sender = threading.Thread(target=async_to_sync(layer.group_send), args=("group", {"type": "a"}))

@@ -59,7 +59,7 @@ class Hub:
         self._said_at = -SAID_EACH
 
     def room(self, name: str) -> Room:
-        """The room of that name, which must have passed `room_name()`; made when there is none."""
+        """The room of that name, which a check of names.py has passed; made when there is none."""
         room = self.rooms.get(name)
         if room is None:
             if len(self.rooms) >= settings.REALTIME_MAX_ROOMS:

@@ -1,7 +1,8 @@
 """Names of rooms and members: what is accepted, what is unique, what is made up.
 
-Lives here: `room_name` and `member_name` check and tidy what a person typed, `Names` gives each of
-a room to one member, `friendly_name` makes one up, `group_name` maps a room to a Channels group.
+Lives here: `room_name` and `member_name` check and tidy what a person typed, `full_room_name` a
+room with its kind; `Names` gives each of a room to one member, `friendly_name` makes one up,
+`group_name` maps a room to a Channels group.
 Does not live here: who may use a name (consumers.py) and who has which (roster.py).
 """
 
@@ -16,6 +17,8 @@ from heapq import heappop, heappush
 MAX_LENGTH = 64  # characters, after NFC
 # NFC makes a text four times shorter at most, and sorts its marks in quadratic time: no giants in.
 MAX_RAW_LENGTH = 4 * MAX_LENGTH
+# Of a kind, a slash and a name.
+MAX_FULL_LENGTH = 2 * MAX_LENGTH + 1
 
 # Control, format (bidi controls, soft hyphen, BOM, tags), surrogate, private use, and separators of
 # lines and paragraphs. Unassigned ones pass: to an older Python the newest emoji is unassigned.
@@ -41,6 +44,7 @@ Zebra
 """.split()  # noqa: SIM905
 
 _PLAIN_ROOM = re.compile(rf"[A-Za-z0-9_.-]{{1,{MAX_LENGTH}}}")
+_KIND = re.compile(rf"[a-z][a-z0-9_-]{{0,{MAX_LENGTH - 1}}}")
 _GROUP_PREFIX = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _UNSEEN = re.compile("[\u180b-\u180d\u180f\u200c\u200d\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 
@@ -58,6 +62,25 @@ def room_name(text: str) -> str:
     if "/" in name or "\\" in name:
         raise NameRefused("A room name is a part of a URL: please leave out / and \\.")
     return name
+
+
+def full_room_name(text: str) -> str:
+    """The same with, before a slash, what kind of room it is: a consumer's `kind`, or "user".
+
+    Only for who may name any room. In the path of a WebSocket it would lead into rooms that
+    another path guards.
+    """
+    kind, slash, name = text.strip().partition("/")
+    if not slash:
+        return room_name(kind)
+    if not _KIND.fullmatch(kind):
+        raise NameRefused(
+            f"A room's kind, before the slash, is 1 to {MAX_LENGTH} small letters, digits, _ and "
+            f"-, a letter first, as in quiz/first: not {kind[:40]!r}."
+        )
+    if "/" in name:
+        raise NameRefused("A room name has at most one slash, behind its kind, as in quiz/first.")
+    return f"{kind}/{room_name(name)}"
 
 
 def member_name(text: str) -> str:

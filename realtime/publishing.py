@@ -7,7 +7,6 @@ From async code, sync views, signals, plain threads, after commit: always a plai
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
@@ -20,7 +19,7 @@ from realtime.codec import encode
 from realtime.codes import CloseCode
 from realtime.hub import Hub, NotServingError, serving_hub
 from realtime.identity import user_member_id
-from realtime.names import room_name
+from realtime.names import full_room_name
 from realtime.rooms import Receipt
 from realtime.roster import Member
 
@@ -49,7 +48,8 @@ def publish(
     Raises NotServingError in a process without sockets, NameRefused for a name that is none, Full
     when there are too many rooms, and TypeError for data that is no JSON.
     """
-    hub, name, excluded = serving_hub(), _checked(room), getattr(exclude, "channel_name", exclude)
+    hub, name = serving_hub(), full_room_name(room)
+    excluded = getattr(exclude, "channel_name", exclude)
     # Encoded here: what is wrong with it is said where it was made, and a later change is too late.
     encoded = Raw(encode(data))
     if volatile or to is not None:
@@ -64,7 +64,7 @@ def publish(
 
 def roster(room: str) -> list[Member]:
     """Who is in `room`, those expected back included; empty for a room that nobody made."""
-    hub, name = serving_hub(), _checked(room)
+    hub, name = serving_hub(), full_room_name(room)
     return _in_loop(hub, lambda: hub.rooms[name].roster.members() if name in hub.rooms else [])
 
 
@@ -75,7 +75,7 @@ def disconnect(
 
     They do not come back by themselves, unless `reconnect`.
     """
-    hub, name = serving_hub(), _checked(room)
+    hub, name = serving_hub(), full_room_name(room)
     code = CloseCode.RESTART if reconnect else CloseCode.FORBIDDEN
 
     def close() -> int:
@@ -91,7 +91,7 @@ def disconnect(
 def user_room(user: Any) -> str:
     """The room that only this user's own devices are in: `publish(user_room(user), …)`.
 
-    No room of a URL can have its name, for there is a slash in it.
+    `ws/rooms/<room>/` does not lead there, for there is a slash in its name.
     """
     return f"user/{user_member_id(user)}"
 
@@ -103,14 +103,6 @@ def _publish(hub: Hub, name: str, data: Raw, exclude: str | None) -> Receipt:
 def _signal(hub: Hub, name: str, data: Raw, to: str | None, exclude: str | None) -> Receipt:
     room = hub.rooms.get(name)  # none is made for what is not remembered
     return room.signal(data, to=to, exclude=exclude) if room else Receipt(None, 0)
-
-
-def _checked(room: str) -> str:
-    """Before a slash stands what kind of room it is: a consumer's `kind`, or "user"."""
-    kind, slash, name = room.rpartition("/")
-    if slash and not re.fullmatch(r"[a-z][a-z0-9_-]*", kind):
-        return room_name(room)  # which says why not
-    return kind + slash + room_name(name)
 
 
 def _in_transaction() -> bool:

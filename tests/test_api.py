@@ -10,11 +10,15 @@ from typing import Any
 import httpx
 import pytest
 import websockets
+from django.contrib.auth.models import User
 from django.db import OperationalError
 
+from realtime import publish, user_room
 from realtime.codec import MAX_DEPTH
+from realtime.hub import serve_here
 from realtime.testing import ServerAddress
 from realtime.web import api as module
+from tests.wire import joined
 
 
 @pytest.fixture
@@ -106,11 +110,53 @@ async def test_a_poller_of_another_epoch_is_told_that_it_has_a_gap(http: httpx.A
         assert len(answer.json()["messages"]) == 1
 
 
-async def test_a_room_of_one_user_is_not_listed(http: httpx.AsyncClient) -> None:
-    from realtime import publish
+async def test_a_room_of_a_kind_is_there_as_any_other(
+    server: ServerAddress, http: httpx.AsyncClient
+) -> None:
+    async with joined(server, path="/ws/examples/poll/drinks/", name="Ada") as voter:
+        await voter.send("vote", choice="Tea")
+        await voter.next("message")
+        answer = await http.post("poll/drinks/messages/", json={"data": "closing soon"})
+        assert (answer.status_code, answer.json()) == (201, {"offset": 2, "receivers": 1})
+        assert (await voter.next("message"))["data"] == "closing soon"
+        [listed] = (await http.get("")).json()["rooms"]
+        assert (listed["name"], listed["members"], listed["offset"]) == ("poll/drinks", 1, 2)
+        for path in ("poll/drinks/", "poll/drinks", "poll%2Fdrinks/"):
+            found = (await http.get(path)).json()
+            assert (found["name"], found["roster"][0]["name"]) == ("poll/drinks", "Ada")
+        said = (await http.get("poll/drinks/messages/")).json()["messages"]
+        assert [message["data"] for message in said][1:] == ["closing soon"]
+        [member] = (await http.get("poll/drinks/members/")).json()["members"]
+        assert member["id"] == voter.view.member
+    assert (await http.get("drinks/")).status_code == 404
 
-    publish("user/0123456789abcdef", "private")
-    assert (await http.get("")).json() == {"rooms": []}
+
+async def test_the_room_of_one_user_is_there_for_who_may_use_the_api(
+    http: httpx.AsyncClient, settings: Any
+) -> None:
+    name = user_room(User(pk=7))
+    publish(name, "for you")
+    assert [room["name"] for room in (await http.get("")).json()["rooms"]] == [name]
+    said = (await http.get(f"{name}/messages/")).json()["messages"]
+    assert [message["data"] for message in said] == ["for you"]
+    settings.REALTIME_API_TOKEN = "secret"
+    for path in (f"{name}/", f"{name}/messages/", f"{name}/events/", f"{name}/members/"):
+        assert (await http.get(path)).status_code == 401
+    assert (await http.post(f"{name}/messages/", json={"data": 1})).status_code == 401
+
+
+@pytest.mark.parametrize("part", ["messages", "events", "members"])
+async def test_a_part_of_a_room_comes_before_a_room_of_that_name(
+    http: httpx.AsyncClient, part: str
+) -> None:
+    await http.post("quiz/messages/", json={"data": "to quiz"})
+    assert list(serve_here().rooms) == ["quiz"]
+    await http.post(f"quiz/{part}/messages/", json={"data": "to its namesake"})
+    assert list(serve_here().rooms) == ["quiz", f"quiz/{part}"]
+    assert (await http.get("quiz/messages/")).json()["messages"][0]["data"] == "to quiz"
+    namesake = (await http.get(f"quiz/{part}/messages/")).json()
+    assert namesake["messages"][0]["data"] == "to its namesake"
+    assert (await http.get(f"quiz/{part}/members/")).json()["room"] == f"quiz/{part}"
 
 
 NESTED: Any = "[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1)
@@ -144,19 +190,39 @@ async def test_a_bad_post_is_refused_in_words(http: httpx.AsyncClient, case: str
     assert (await http.get("")).json() == {"rooms": []}
 
 
+BAD_NAMES = [
+    *("x" * 65, "%00", "%E2%80%AE", "%2e%2e", "%5c"),
+    *("quiz/" + "x" * 65, "quiz/%00", "quiz/%2e%2e", "quiz%2F%2e%2e", "%2e%2e%2Fquiz", "quiz/%20"),
+    *("Quiz/first", "%20/first", "k" * 65 + "/first", "qu%C3%AFz/first", "quiz%5c/first"),
+]
+
+
 async def test_a_bad_room_name_is_refused_in_words(http: httpx.AsyncClient) -> None:
-    for name in ("x" * 65, "%00", "%E2%80%AE", "%2e%2e", "user%2Fabc"):
+    for name in BAD_NAMES:
         answer = await http.post(f"{name}/messages/", json={"data": 1})
         assert answer.status_code in (400, 404), name
+        assert answer.json()["error"]["detail"]
         assert (await http.get("")).json() == {"rooms": []}
 
 
 @pytest.mark.parametrize("path", ["", "messages/", "events/"])
 async def test_a_bad_room_name_cannot_be_read_either(http: httpx.AsyncClient, path: str) -> None:
-    for name in ("x" * 65, "%00", "%E2%80%AE"):
+    for name in BAD_NAMES:
         answer = await http.get(f"{name}/{path}")
         error = answer.json()["error"]
         assert (answer.status_code, error["code"], error["field"]) == (400, "bad_name", "room")
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [("Quiz/first", "not 'Quiz'"), ("quiz/..%00", "U+0000"), ("quiz/" + "x" * 65, "at most 64")],
+)
+async def test_what_is_wrong_with_the_name_of_a_room_of_a_kind_is_said(
+    http: httpx.AsyncClient, name: str, fault: str
+) -> None:
+    answer = await http.get(f"{name}/members/")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_name")
+    assert fault in answer.json()["error"]["detail"]
 
 
 async def test_two_spellings_of_one_name_are_one_room(http: httpx.AsyncClient) -> None:
@@ -228,12 +294,21 @@ async def test_a_program_may_send_json_as_what_it_likes(
 async def test_no_get_changes_anything(http: httpx.AsyncClient) -> None:
     await http.post("log/messages/", json={"data": 1})
     rooms = (await http.get("")).json()
-    for path in ("", "log/", "log/messages/", "new/", "new/messages/", "log/messages/?offset=0"):
+    kind = ("quiz/first/", "quiz/first/messages/", "quiz/first/members/", "user/0123456789abcdef/")
+    for path in (
+        "",
+        "log/",
+        "log/messages/",
+        "new/",
+        "new/messages/",
+        "log/messages/?offset=0",
+        *kind,
+    ):
         query = path + ("&" if "?" in path else "?") + "data=2&method=POST&_method=POST"
         for method in ("GET", "HEAD", "OPTIONS"):
             await http.request(method, path)
             await http.request(method, query, headers={"X-HTTP-Method-Override": "POST"})
-    for path in ("new/events/", "log/events/"):
+    for path in ("new/events/", "log/events/", "quiz/first/events/"):
         async with http.stream("GET", path) as answer:
             await anext(answer.aiter_lines())
     assert (await http.get("")).json() == rooms
@@ -281,7 +356,8 @@ async def test_without_the_last_slash_it_is_the_same(http: httpx.AsyncClient) ->
 
 
 @pytest.mark.parametrize(
-    "path", ["x/y/", "x/messages/1", "../room/", "../", "x%2Fy/", "%2e%2e/x/z/"]
+    "path",
+    ["x/y/z/", "x/messages/1", "../room/", "../", "x//", "x//y/", "x%2Fy/z/", "%2e%2e/x/z/"],
 )
 async def test_any_other_address_is_a_404_in_json(http: httpx.AsyncClient, path: str) -> None:
     for method in ("GET", "POST"):

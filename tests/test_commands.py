@@ -18,7 +18,9 @@ from tests.processes import ROOT, Process, running
 Start = Callable[..., Process]
 
 
-def command(port: int, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+def command(
+    port: int, *arguments: str | bytes, stdin: str = ""
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "app.py", *arguments],
         cwd=ROOT,
@@ -37,7 +39,8 @@ def port(start: Start) -> int:
 
 
 def test_what_is_published_is_in_the_room(port: int) -> None:
-    assert "No rooms" in command(port, "rooms").stdout
+    said = "No rooms now: one begins when somebody enters it, or something is published there.\n"
+    assert command(port, "rooms").stdout == said
     done = command(port, "publish", "Küche 🍕", '{"temp": 21.5}')
     assert (done.returncode, done.stdout) == (0, "1 published, 0 listening\n")
     done = command(port, "publish", "Küche 🍕", "-", stdin='1\n\n"two"\n')
@@ -47,15 +50,46 @@ def test_what_is_published_is_in_the_room(port: int) -> None:
     assert listed[1].split() == ["Küche", "🍕", "0", "0", "3"]
 
 
+def test_what_is_published_in_a_room_of_a_kind_is_there(port: int) -> None:
+    for room in ("quiz/first", "quiz/messages"):
+        done = command(port, "publish", room, '{"a": 1}')
+        assert (done.returncode, done.stdout) == (0, "1 published, 0 listening\n")
+    listed = command(port, "rooms").stdout.splitlines()
+    assert [line.split() for line in listed[1:]] == [
+        ["quiz/first", "0", "0", "1"],
+        ["quiz/messages", "0", "0", "1"],
+    ]
+
+
 def test_what_cannot_be_published_is_said_in_a_sentence(port: int) -> None:
-    for arguments, words in {
-        ("kitchen", "{nope"): "This is not JSON: '{nope'",
-        ("x" * 65, "1"): "64",
-    }.items():
+    large = '"' + "x" * 65_536 + '"'
+    refusals: dict[tuple[str | bytes, str], str] = {
+        ("kitchen", "{nope"): "CommandError: This is not JSON: '{nope'",
+        (
+            "kitchen",
+            large,
+        ): f"CommandError: The server at http://127.0.0.1:{port}/api/rooms/kitchen",
+        ("x" * 65, "1"): "CommandError: A room name has at most 64 characters",
+        ("Quiz/first", "1"): "CommandError: A room's kind",
+        ("quiz/first/second", "1"): "CommandError: A room name has at most one slash",
+        ("../status", "1"): "CommandError: A room's kind",
+        ("..", "1"): 'CommandError: "." and ".." mean folders',
+        ("", "1"): "CommandError: A room name needs something to see",
+        (b"\xff", "1"): "CommandError: A room name cannot have U+DCFF",
+    }
+    for arguments, words in refusals.items():
         done = command(port, "publish", *arguments)
         assert done.returncode == 1
-        assert words in done.stderr
-        assert "Traceback" not in done.stderr
+        assert done.stderr.startswith(words), done.stderr
+        assert done.stderr.count("\n") == 1
+    assert command(port, "rooms").stdout.startswith("No rooms")
+
+
+def test_a_refused_line_of_a_pipe_is_named(port: int) -> None:
+    large = '"' + "x" * 65_536 + '"'
+    done = command(port, "publish", "kitchen", "-", stdin=f"1\n{large}\n")
+    assert done.stderr.startswith("CommandError: Line 2: The server at http://127.0.0.1:")
+    assert "refused: A message may have 65,536 bytes. Published before it: 1;" in done.stderr
 
 
 def test_without_a_server_the_commands_say_where_they_looked() -> None:

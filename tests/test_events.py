@@ -16,11 +16,14 @@ import httpx
 import pytest
 from channels.layers import get_channel_layer
 
+from examples.poll import Poll
 from realtime import publish, stopping
 from realtime.hub import serve_here
+from realtime.room_consumer import Refused
 from realtime.testing import ServerAddress, serving
 from realtime.web import events
 from tests.processes import Process
+from tests.wire import opened
 
 
 class Stream:
@@ -96,6 +99,28 @@ async def test_a_gap_is_said_and_nonsense_is_no_error(server: ServerAddress, las
     publish("log", 1)
     async with reading(server, "log", **{"Last-Event-ID": last}) as stream:
         assert json.loads((await stream.block())["data"])["recovered"] is not True
+
+
+async def test_a_stream_of_a_kinds_room_asks_for_the_token_and_not_its_authorize(
+    server: ServerAddress, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nobody(self: Any, action: str, message: Any = None) -> None:
+        raise Refused("Not you.")
+
+    monkeypatch.setattr(Poll, "authorize", nobody)
+    settings.REALTIME_API_TOKEN = "secret"
+    async with opened(server.ws("/ws/examples/poll/drinks/")) as browser:
+        assert (await browser.until_closed())[:2] == (4403, "Not you.")
+    async with reading(server, "poll/drinks") as stream:
+        assert stream.answer.status_code == 401
+    publish("poll/drinks", "before")
+    query, headers = "?history=1", {"Authorization": "Bearer secret"}
+    async with reading(server, "poll/drinks", query=query, **headers) as stream:
+        assert (await stream.block())["event"] == "welcome"
+        assert json.loads((await stream.block())["data"])["data"] == "before"
+        publish("drinks", "of another room")
+        publish("poll/drinks", "after")
+        assert json.loads((await stream.block())["data"])["data"] == "after"
 
 
 async def test_a_quiet_stream_shows_that_it_lives(server: ServerAddress, settings: Any) -> None:
@@ -202,6 +227,9 @@ async def test_reading_a_room_does_not_make_it(server: ServerAddress, settings: 
     async with reading(server, "nowhere") as stream:
         standing = json.loads((await stream.block())["data"])
         assert standing == {"epoch": None, "offset": 0, "recovered": None}
+        assert list(serve_here().rooms) == ["other"]
+    async with reading(server, "quiz/nowhere") as stream:
+        assert json.loads((await stream.block())["data"])["epoch"] is None
         assert list(serve_here().rooms) == ["other"]
     async with reading(server, "nowhere", **{"Last-Event-ID": "gone:7"}) as stream:
         assert json.loads((await stream.block())["data"])["recovered"] is False

@@ -15,10 +15,12 @@ from hypothesis import strategies as st
 from realtime.names import (
     ADJECTIVES,
     ANIMALS,
+    MAX_FULL_LENGTH,
     MAX_LENGTH,
     NameRefused,
     Names,
     friendly_name,
+    full_room_name,
     group_name,
     member_name,
     name_key,
@@ -161,6 +163,61 @@ def test_a_joiner_that_joins_nothing_is_refused(check: Check, text: str) -> None
 def test_a_room_name_that_has_no_url_is_refused(text: str) -> None:
     with pytest.raises(NameRefused, match="URL"):
         room_name(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("kitchen", "kitchen"),
+        ("quiz/first", "quiz/first"),
+        (" quiz/first\n", "quiz/first"),
+        ("quiz/Ku\u0308che 2", "quiz/Küche 2"),
+        ("a-1_b/messages", "a-1_b/messages"),
+        ("user/0123456789abcdef", "user/0123456789abcdef"),
+        ("k" * 64 + "/" + "x" * 64, "k" * 64 + "/" + "x" * 64),
+    ],
+)
+def test_a_rooms_full_name_may_have_its_kind_before_a_slash(text: str, name: str) -> None:
+    assert full_room_name(text) == name
+    assert len(name) <= MAX_FULL_LENGTH
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("Quiz/first", "kind.* not 'Quiz'"),
+        ("1/first", "kind.* not '1'"),
+        ("/first", "kind.* not ''"),
+        ("../first", "kind.* not '..'"),
+        ("qu iz/first", "kind.* not 'qu iz'"),
+        ("quiz\\/first", "kind"),
+        ("k" * 65 + "/first", r"kind.* not 'k{40}'"),
+        ("quiz/", "something to see"),
+        ("quiz/..", "folders"),
+        ("quiz/.", "folders"),
+        ("quiz/a\\b", "leave out"),
+        ("quiz/a\u202eb", "U\\+202E"),
+        ("quiz/" + "x" * 65, "at most 64"),
+        ("quiz/first/second", "one slash"),
+        ("quiz//first", "one slash"),
+        ("..", "folders"),
+        ("", "something to see"),
+    ],
+)
+def test_the_part_of_a_full_name_that_is_wrong_is_named(text: str, fault: str) -> None:
+    with pytest.raises(NameRefused, match=rf'(?s)^[A"].*{fault}.*\.$'):
+        full_room_name(text)
+
+
+@given(text=st.text(st.sampled_from("aB/.é\u0301 \\-\u202e1")))
+def test_a_full_name_has_at_most_one_slash_and_is_accepted_again_unchanged(text: str) -> None:
+    try:
+        name = full_room_name(text)
+    except NameRefused:
+        return
+    assert full_room_name(name) == name
+    assert name.count("/") <= 1
+    assert room_name(name.rpartition("/")[2]) == name.rpartition("/")[2]
 
 
 @both

@@ -24,7 +24,7 @@ from django.urls import URLPattern
 from django.urls.resolvers import RoutePattern
 
 from realtime.messages import MemberInfo, RoomMessage
-from realtime.names import MAX_LENGTH
+from realtime.names import MAX_FULL_LENGTH
 from realtime.web import answers
 from realtime.web.api import Post
 from realtime.web.operate import Farewell, Nothing, Words
@@ -60,9 +60,13 @@ ROOM = {
     "name": "room",
     "in": "path",
     "required": True,
-    "description": "Any Unicode text without control characters, slashes and bidirectional marks.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": MAX_LENGTH},
-    "example": "kitchen",
+    "description": (
+        "Any Unicode text without control characters, slashes and bidirectional marks, of at most "
+        "64 characters. A room of a kind has it before its name: `quiz/first`, the slash as it is "
+        "or as %2F. After one name alone, messages, events and members are parts of that room."
+    ),
+    "schema": {"type": "string", "minLength": 1, "maxLength": MAX_FULL_LENGTH},
+    "examples": {"plain": {"value": "kitchen"}, "of a kind": {"value": "quiz/first"}},
 }
 WHOLE = {"type": "integer", "minimum": 0, "maximum": 10**15 - 1}
 
@@ -108,7 +112,7 @@ PATHS: dict[str, Any] = {
         "get": operation(
             "rooms",
             "The rooms there are",
-            {200: {"description": "All that are not one user's own.", "content": body("Rooms")}},
+            {200: {"description": "All, those of a kind too.", "content": body("Rooms")}},
         )
     },
     "/api/rooms/{room}/": {

@@ -102,6 +102,23 @@ async def test_a_reason_may_be_given_and_the_way_back(
         assert (code, reason) == (1012, "Closing time.")
 
 
+async def test_who_is_in_a_room_of_a_kind_is_disconnected_from_it_alone(
+    server: ServerAddress, http: httpx.AsyncClient
+) -> None:
+    address = "/ws/examples/poll/drinks/"
+    async with (
+        joined(server, "drinks", client="a") as elsewhere,
+        joined(server, path=address, client="a") as voter,
+    ):
+        assert voter.view.member == elsewhere.view.member
+        answer = await http.post(path(voter.view.member, "disconnect", "poll/drinks"))
+        assert (answer.status_code, answer.json()) == (200, {"closed": 1})
+        assert (await voter.until_closed())[0] == 4403
+        await elsewhere.settle()
+        answer = await http.post(path(voter.view.member, "disconnect", "poll/drinks"))
+        assert (answer.status_code, answer.json()["error"]["code"]) == (404, "unknown_member")
+
+
 # --- Screens --------------------------------------------------------------------------------------
 
 
@@ -150,6 +167,21 @@ async def test_a_screen_is_expected_and_forgotten(
             assert (answer.status_code, answer.json()) == (200, {"expected": is_expected})
             assert found.is_expected is is_expected
         assert (await http.post(path(left.view.member, "forget"))).is_success
+
+
+async def test_a_screen_in_a_room_of_a_kind_is_told_as_any_other(
+    server: ServerAddress, http: httpx.AsyncClient
+) -> None:
+    async with joined(server, path="/ws/examples/poll/drinks/", name="Bar") as board:
+        await board.send("state", state={"screen": True})
+        await board.settle()
+        for act in ("identify", "reload"):
+            answer = await http.post(path(board.view.member, act, "poll/drinks"))
+            assert (answer.status_code, answer.json()) == (200, {"receivers": 1})
+            assert (await board.next("signal"))["data"]["screen"] == act
+        assert (await http.post(path(board.view.member, "expect", "poll/drinks"))).is_success
+        [shown] = (await http.get("status/")).json()["screens"]["list"]
+        assert (shown["room"], shown["name"], shown["expected"]) == ("poll/drinks", "Bar", True)
 
 
 async def test_a_screen_that_is_away_cannot_be_told_but_forgotten(

@@ -19,6 +19,7 @@ from playwright.async_api import (
     Browser,
     Locator,
     Page,
+    Route,
     expect,
 )
 from websockets.asyncio.client import ClientConnection, connect
@@ -29,7 +30,7 @@ from tests.test_operator import TOKEN, guarded  # noqa: F401
 from tests.test_pages import CONTRAST
 
 SETTINGS = {"REALTIME_GRACE": "0.2", "REALTIME_GRACE_RELOAD": "0.2", "REALTIME_MAX_ROOMS": "2000"}
-# No slash in it, for then it could be no room.
+# No slash in it, for what stands before one is the kind of a room.
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)"
 BACK_MS = 20_000
 
@@ -122,6 +123,47 @@ async def test_it_publishes_json_and_says_to_how_many(enter: Opener, process: Pr
         await page.get_by_label("Publish JSON").fill("[" * 70 + "]" * 70)
         await press(page, "Publish")
         await expect(said(page)).to_contain_text("did not work: At most")
+
+
+async def test_a_room_of_a_kind_is_shown_spoken_in_and_has_no_page_of_ours(
+    enter: Opener, process: Process
+) -> None:
+    address = process.ws("/ws/examples/poll/tea%20%26%20caf%C3%A9/?name=Ada")
+    async with member(process, "plain"), connect(address, max_queue=None) as ada:
+        page = await enter()
+        await open_room(page, "poll/tea & café")
+        await expect(page.locator("#members tr")).to_have_count(1)
+        await expect(page.get_by_role("link", name="Open its page")).to_be_hidden()
+        await expect(page.get_by_role("link", name="Open its board")).to_be_hidden()
+        await page.get_by_label("Publish JSON").fill('"closing soon"')
+        await press(page, "Publish")
+        await expect(said(page)).to_have_text("Published as message 1 to 1 connection.")
+        await press(page.locator("#members tr"), "Disconnect", times=2)
+        await expect(said(page)).to_have_text("Ada was disconnected (1 connection).")
+        await ada.wait_closed()
+        assert ada.close_code == 4403
+        await open_room(page, "plain")
+        await expect(page.get_by_role("link", name="Open its page")).to_be_visible()
+        await expect(page.locator("#board-link")).to_have_attribute("href", "/board/plain/")
+
+
+async def test_a_room_that_the_api_cannot_name_is_no_loss_of_the_server(enter: Opener) -> None:
+    page = await enter()
+    await expect(status(page)).to_have_text("Live")
+    sentence = {"error": {"code": "bad_name", "detail": "A room's kind is not 'Quiz'."}}
+    await page.route("**/members/**", lambda route: route.fulfill(status=400, json=sentence))
+    listed = {"name": "Quiz/first", "members": 1, "connections": 1, "offset": 0, "kept": 0}
+
+    async def add(route: Route) -> None:
+        answer = await route.fetch()
+        now = await answer.json()
+        now["rooms"]["list"].append(listed)
+        await route.fulfill(response=answer, json=now)
+
+    await page.route("**/api/status/**", add)
+    await page.get_by_role("button", name="Quiz/first", exact=True).click()
+    await expect(page.locator("#members-count")).to_have_text("A room's kind is not 'Quiz'.")
+    await expect(status(page)).to_have_text("Live")
 
 
 async def test_a_member_is_disconnected_by_the_second_press(

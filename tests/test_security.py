@@ -6,6 +6,7 @@ test_hosts.py, those of addresses and tokens in test_access.py.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 from collections.abc import Callable
@@ -16,12 +17,13 @@ import pytest
 from django.test import AsyncClient
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from realtime import publish
 from realtime.environment import secret_key
 from realtime.hub import serve_here
 from realtime.names import NameRefused, room_name
 from realtime.testing import ServerAddress
 from tests.processes import Process, run
-from tests.raw import CLOSE, frame, talk, upgrade
+from tests.raw import CLOSE, frame, request, talk, upgrade
 from tests.wire import View, joined, opened
 
 EVIL = "http://evil.example"
@@ -57,12 +59,12 @@ def routes(resolver: URLResolver, prefix: str = "/") -> list[str]:
     found: list[str] = []
     for pattern in resolver.url_patterns:
         text = str(pattern.pattern).lstrip("^").rstrip("$")
-        address = prefix + text.replace("<str:name>", "x").replace("<str:room>", "x")
+        address = prefix + text.replace("<str:name>", "x").replace("<str:member>", "x")
         if isinstance(pattern, URLResolver):
             found += routes(pattern, address)
         else:
             assert isinstance(pattern, URLPattern)
-            found.append(address)
+            found += sorted({address.replace("<room:room>", room) for room in ("x", "quiz/x")})
     return found
 
 
@@ -70,6 +72,7 @@ async def test_no_form_or_script_of_another_site_changes_anything_on_any_route()
     browser = AsyncClient(enforce_csrf_checks=True)
     tried = routes(get_resolver())
     assert len(tried) > 15
+    assert {"/api/rooms/x/messages/", "/api/rooms/quiz/x/members/x/disconnect/"} <= {*tried}
     serve_here().rooms.clear()
     for path in tried:
         if "<" in path or "(" in path:
@@ -86,8 +89,9 @@ async def test_no_form_or_script_of_another_site_changes_anything_on_any_route()
 async def test_nothing_is_changed_by_reading() -> None:
     browser = AsyncClient()
     serve_here().rooms.clear()
-    for path in ["/", "/echo/", "/rooms/x/", "/board/x/", "/api/rooms/", "/api/rooms/x/"]:
-        await browser.get(path)
+    for path in routes(get_resolver()):
+        if "<" not in path and "(" not in path and not path.startswith("/admin/"):
+            await browser.get(path)
     assert serve_here().rooms == {}
 
 
@@ -151,6 +155,36 @@ ESCAPES = [
     "%20",
     "%E2%80%8B",
 ]
+
+
+OTHERS = "user/0123456789abcdef"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("%2e%2e", "%2e%2e%2fstatus", "x%2f%2e%2e", "%2e%2e%2f%2e%2e", "x%2f%2e%2e%2fkitchen"),
+        *("..;%2fkitchen", "%252e%252e%2fkitchen", "x%5c%2e%2e", "x%2f%2fkitchen", "%2fkitchen"),
+        *("USER/0123456789abcdef", "user%5c0123456789abcdef", "user%2f%2f0123456789abcdef"),
+        *(
+            "user/%300123456789abcdef%00",
+            "x/%2e%2e/user/0123456789abcdef",
+            "user/./0123456789abcdef",
+        ),
+    ],
+)
+async def test_no_spelling_of_a_path_of_the_api_is_another_room(
+    server: ServerAddress, path: str
+) -> None:
+    publish("kitchen", "secret")
+    publish(OTHERS, "secret")
+    for part in ("", "messages/", "members/"):
+        # Not by a client that tidies the path.
+        packet = request(f"/api/rooms/{path}/{part}".encode())
+        answer = await asyncio.to_thread(talk, server.port, packet)
+        assert answer.status in (400, 404), answer.data
+        assert b"secret" not in answer.data
+    assert list(serve_here().rooms) == ["kitchen", OTHERS]
 
 
 @pytest.mark.parametrize("path", ESCAPES)

@@ -63,13 +63,19 @@ async def test_closes_refusals_and_what_is_slow_are_there(
     assert now["outbox"] == {"sum": 0, "largest": 0, "connections": 0, "slowest": []}
 
 
-async def test_who_reads_slowly_is_named(server: ServerAddress, http: httpx.AsyncClient) -> None:
-    async with joined(server, name="Sloth") as client:
+@pytest.mark.parametrize(
+    ("room", "path"),
+    [("kitchen", "/ws/rooms/kitchen/"), ("poll/drinks", "/ws/examples/poll/drinks/")],
+)
+async def test_who_reads_slowly_is_named(
+    server: ServerAddress, http: httpx.AsyncClient, room: str, path: str
+) -> None:
+    async with joined(server, path=path, name="Sloth") as client:
         client.socket.transport.pause_reading()
         while not (now := await status(http))["outbox"]["sum"]:
-            publish("kitchen", "x" * 60_000)
+            publish(room, "x" * 60_000)
         [slow] = now["outbox"]["slowest"]
-        assert (slow["room"], slow["name"]) == ("kitchen", "Sloth")
+        assert (slow["room"], slow["name"]) == (room, "Sloth")
         assert slow["bytes"] == now["outbox"]["largest"] == now["outbox"]["sum"] > 60_000
         client.vanish()
 
@@ -89,10 +95,16 @@ async def test_rates_and_series_come_with_time(
     assert "series" not in await status(http)
 
 
-async def test_a_room_of_one_user_is_counted_and_not_listed(http: httpx.AsyncClient) -> None:
-    publish("user/0123456789abcdef", "private")
-    now = await status(http)
-    assert (now["rooms"]["count"], now["rooms"]["list"]) == (0, [])
+async def test_rooms_of_a_kind_are_counted_listed_and_found(http: httpx.AsyncClient) -> None:
+    for name in ("user/0123456789abcdef", "quiz/first", "first"):
+        publish(name, 1)
+    rooms = (await status(http))["rooms"]
+    assert rooms["count"] == 3
+    assert {room["name"] for room in rooms["list"]} == {
+        *("user/0123456789abcdef", "quiz/first", "first")
+    }
+    found = (await status(http, "?q=quiz/"))["rooms"]["list"]
+    assert [room["name"] for room in found] == ["quiz/first"]
 
 
 async def test_rooms_are_found_by_a_part_of_their_name(http: httpx.AsyncClient) -> None:

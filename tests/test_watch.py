@@ -51,6 +51,14 @@ def test_comings_and_goings_are_signs_and_names() -> None:
     assert after_clock(lines.of(presence())) == ["= 3 members"]
 
 
+def test_of_a_crowd_the_first_are_named_and_the_others_counted() -> None:
+    lines = Lines()
+    lines.know([member("Ada"), member("Bo")], 1234)
+    assert after_clock(lines.of({"type": "welcome"})) == ["1,234 here: Ada, Bo and 1,232 more"]
+    lines.know([member("Ada")], 1)
+    assert after_clock(lines.of({"type": "welcome"})) == ["1 here: Ada"]
+
+
 def test_a_message_has_who_and_what() -> None:
     lines = Lines()
     at = "2026-01-02T03:04:05.678+00:00"
@@ -94,9 +102,11 @@ def test_nothing_hostile_reaches_the_terminal() -> None:
 
 
 @contextlib.contextmanager
-def watching(port: int, *arguments: str, **more: Any) -> Iterator[subprocess.Popen[str]]:
+def watching(
+    port: int, *arguments: str, room: str = "Küche", **more: Any
+) -> Iterator[subprocess.Popen[str]]:
     popen = subprocess.Popen(
-        [sys.executable, "app.py", "watch", "Küche", *arguments],
+        [sys.executable, "app.py", "watch", room, *arguments],
         cwd=ROOT,
         env=variables({"REALTIME_URL": f"http://127.0.0.1:{port}", "REALTIME_HEARTBEAT": "2"}),
         text=True,
@@ -114,8 +124,8 @@ def next_line(popen: subprocess.Popen[str]) -> str:
     return popen.stdout.readline().rstrip("\n")
 
 
-def publish(port: int, data: Any) -> None:
-    url = f"http://127.0.0.1:{port}/api/rooms/K%C3%BCche/messages/"
+def publish(port: int, data: Any, room: str = "K%C3%BCche") -> None:
+    url = f"http://127.0.0.1:{port}/api/rooms/{room}/messages/"
     assert httpx.post(url, json={"data": data}).status_code == 201
 
 
@@ -131,6 +141,25 @@ def test_a_line_for_each_event_until_ctrl_c(start: Start) -> None:
         watcher.send_signal(signal.SIGINT)
         out, err = watcher.communicate(timeout=20)
     assert (watcher.returncode, out, err) == (130, "", "")
+
+
+def test_a_room_of_a_kind_is_watched_by_its_name(start: Start) -> None:
+    process = start(*UVICORN)
+    with connect(process.ws("/ws/examples/poll/drinks/?name=Ada")) as socket:
+        socket.recv()  # welcome: she is in
+        with watching(process.port, room="poll/drinks") as watcher:
+            assert next_line(watcher).endswith("  1 here: Ada")
+            publish(process.port, "closing soon", room="poll/drinks")
+            assert next_line(watcher).endswith("  server  closing soon")
+
+
+@pytest.mark.parametrize("part", ["messages", "events", "members"])
+def test_a_room_that_is_named_as_a_part_of_another_is_watched_too(start: Start, part: str) -> None:
+    process = start(*UVICORN)
+    with watching(process.port, room=f"quiz/{part}") as watcher:
+        assert next_line(watcher).endswith("  Nobody is here.")
+        publish(process.port, "hi", room=f"quiz/{part}")
+        assert next_line(watcher).endswith("  server  hi")
 
 
 def test_json_is_one_object_a_line(start: Start) -> None:
@@ -193,6 +222,9 @@ def test_what_cannot_be_watched_is_a_sentence(start: Start) -> None:
         out, err = watcher.communicate(timeout=20)
         assert (watcher.returncode, out) == (1, "")
         assert "No answer from http://127.0.0.1:1/" in err
+    with watching(1, room="Quiz/first") as watcher:
+        _, err = watcher.communicate(timeout=20)
+        assert (watcher.returncode, err.partition(",")[0]) == (1, "CommandError: A room's kind")
     process = start(*UVICORN, REALTIME_API_TOKEN="secret")
     with watching(process.port) as watcher:
         _, err = watcher.communicate(timeout=20)

@@ -8,10 +8,12 @@ import time
 import urllib.error
 import urllib.request
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from django.conf import settings
 from django.core.management.base import CommandError
+
+from realtime.names import NameRefused, full_room_name
 
 TIMEOUT = 10.0
 
@@ -48,6 +50,14 @@ class Server:
         if answer.status >= 400:
             raise refused(self._url + path, answer.status, content)
         return json.loads(content)
+
+
+def room_path(room: str, part: str) -> str:
+    """The path of a part of a room, such as `messages`. Raises CommandError for a bad name."""
+    try:
+        return f"/api/rooms/{quote(full_room_name(room))}/{part}/"
+    except NameRefused as refused:
+        raise CommandError(str(refused)) from None
 
 
 def ask(path: str) -> Any:

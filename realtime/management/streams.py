@@ -12,7 +12,6 @@ import time
 import urllib.error
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
-from urllib.parse import quote
 
 from django.conf import settings
 
@@ -29,7 +28,7 @@ class Follower:
 
     def __init__(self, room: str, say: Callable[[str], None]) -> None:
         self._url = settings.REALTIME_URL.rstrip("/")
-        self._path = f"/api/rooms/{quote(room, safe='')}/events/"
+        self._path = server.room_path(room, "events")
         self._say = say
         self._last = ""
         self._is_back = False  # it was connected before

@@ -1,5 +1,8 @@
 """The HTTP API under /api/: rooms for scripts, sensors, cron and curl.
 
+A room is named as publish() names it: with its kind, if it has one, as in rooms/quiz/first/. Its
+consumer's `authorize()` is not asked, for it is browsers that it is about.
+
 JSON in, JSON out: the shapes stand in answers.py. A refusal is `{"error": {"code", "detail",
 "field"}}` with a status that says whose fault it was. Reading never changes anything; writing is a
 POST. There is no limit of rate: who gets in has the token or this machine, a sensor that sends as
@@ -31,7 +34,7 @@ from realtime.codec import BadMessage, encode
 from realtime.codec import decode as decode_message
 from realtime.hub import serve_here
 from realtime.messages import Message
-from realtime.names import NameRefused, room_name
+from realtime.names import NameRefused, full_room_name
 from realtime.publishing import publish
 from realtime.rooms import Full, Room
 from realtime.web.access import refusal
@@ -84,7 +87,7 @@ def api(**methods: View) -> Any:
             if refused := await refusal(request):
                 raise ApiError(refused[0], "access", refused[1])
             if "room" in kwargs:
-                kwargs["room"] = room_name(kwargs["room"])
+                kwargs["room"] = full_room_name(kwargs["room"])
             return await handler(request, **kwargs)
         except NameRefused as error:
             return _refuse(ApiError(400, "bad_name", str(error), "room"), methods)
@@ -108,8 +111,7 @@ async def nothing(request: HttpRequest, path: str) -> HttpResponse:
 
 async def rooms(request: HttpRequest) -> HttpResponse:
     """GET /api/rooms/: the rooms there are."""
-    open_rooms = [room for room in serve_here().rooms.values() if "/" not in room.name]
-    return reply(Rooms([_summary(room) for room in open_rooms]))
+    return reply(Rooms([_summary(room) for room in serve_here().rooms.values()]))
 
 
 async def room(request: HttpRequest, room: str) -> HttpResponse:

@@ -135,15 +135,15 @@ def _outbox() -> dict[str, Any]:
 
 def _whose(consumer: Any) -> dict[str, Any]:
     room: Room | None = getattr(consumer, "room", None)
-    if room is None or "/" in room.name:
+    if room is None:
         return {"room": None, "member": None, "name": ""}
     member = room.roster.get(consumer.member_id)
     return {"room": room.name, "member": consumer.member_id, "name": member.name if member else ""}
 
 
 def _rooms(hub: Hub, wanted: str) -> dict[str, Any]:
-    """Those with the most connections. A room of one user's own is nobody's business."""
-    rooms = [room for room in hub.rooms.values() if "/" not in room.name]
+    """Those with the most connections."""
+    rooms = list(hub.rooms.values())
     found = [room for room in rooms if wanted in room.name.casefold()] if wanted else rooms
     shown = heapq.nlargest(MOST_ROOMS, found, key=lambda room: len(room.seats))
     return {"count": len(rooms), "found": len(found), "list": [_room(room) for room in shown]}
@@ -162,7 +162,7 @@ def _room(room: Room) -> dict[str, Any]:
 
 def _screens(hub: Hub) -> dict[str, Any]:
     """The expected first, of these who is missing longest; then the others as they came."""
-    now, known = hub.clock.time(), [each for each in hub.screens if "/" not in each.room]
+    now, known = hub.clock.time(), list(hub.screens)
     expected = [_screen(screen, now) for screen in known if screen.is_expected]
     expected.sort(key=lambda each: (-(each["gone"] or 0), each["name"]))
     others = (_screen(screen, now) for screen in known if not screen.is_expected)

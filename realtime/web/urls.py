@@ -5,7 +5,8 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.auth.views import LoginView, LogoutView
 from django.templatetags.static import static
-from django.urls import URLPattern, path, re_path
+from django.urls import URLPattern, path, re_path, register_converter
+from django.urls.converters import StringConverter
 from django.views.generic import RedirectView
 
 from realtime.web import health, operate, pages, views
@@ -18,6 +19,15 @@ handler400 = "realtime.web.views.bad_request"
 handler403 = "realtime.web.views.forbidden"
 handler404 = "realtime.web.views.not_found"
 handler500 = "realtime.web.views.server_error"
+
+
+class FullRoomName(StringConverter):
+    """A room's name, with or without its kind and a slash before it; api() checks it."""
+
+    regex = "[^/]+(?:/[^/]+)?"
+
+
+register_converter(FullRoomName, "room")
 
 
 def api_paths(route: str, view: Any, *, name: str) -> list[URLPattern]:
@@ -34,21 +44,22 @@ urlpatterns = [
     # What a browser asks for beside a page that names no icon, such as the admin's.
     path("favicon.ico", RedirectView.as_view(url=static("realtime/icon.svg")), name="icon"),
     *api_paths("api/rooms/", api(GET=rooms), name="api-rooms"),
-    *api_paths("api/rooms/<str:room>/", api(GET=room), name="api-room"),
     *api_paths(
-        "api/rooms/<str:room>/messages/",
+        "api/rooms/<room:room>/messages/",
         api(GET=read_messages, POST=post_message),
         name="api-messages",
     ),
-    *api_paths("api/rooms/<str:room>/events/", api(GET=events), name="api-events"),
-    *api_paths("api/rooms/<str:room>/members/", api(GET=operate.members), name="api-members"),
+    *api_paths("api/rooms/<room:room>/events/", api(GET=events), name="api-events"),
+    *api_paths("api/rooms/<room:room>/members/", api(GET=operate.members), name="api-members"),
     *(
         pattern
         for act, view in operate.ACTS.items()
         for pattern in api_paths(
-            f"api/rooms/<str:room>/members/<str:member>/{act}/", view, name=f"api-{act}"
+            f"api/rooms/<room:room>/members/<str:member>/{act}/", view, name=f"api-{act}"
         )
     ),
+    # Behind all that is about a part of a room: rooms/quiz/messages/ are the messages of "quiz".
+    *api_paths("api/rooms/<room:room>/", api(GET=room), name="api-room"),
     *(
         pattern
         for act, view in operate.ACTS_ON_ALL.items()

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from typing import Any
-from urllib.parse import quote
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from realtime.management.server import Server
+from realtime.management.server import Server, room_path
 from realtime.management.terminal import quiet_end
 
 # Of a bad line that is shown.
@@ -21,7 +20,7 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []  # noqa: RUF012 (Django's attribute)
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("room")
+        parser.add_argument("room", help="such as kitchen; of a kind, such as quiz/first")
         parser.add_argument("json", help="""such as '{"temp": 21.5}', or - for standard input""")
         parser.add_argument(
             "--volatile", action="store_true", help="for who is there now; not kept"
@@ -29,7 +28,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, room: str, volatile: bool, **options: Any) -> None:
         self._server, self._volatile = Server(), volatile
-        self._path = f"/api/rooms/{quote(room, safe='')}/messages/"
+        self._path = room_path(room, "messages")
         self._done, self._listening = 0, 0
         with quiet_end():
             try:
@@ -42,19 +41,21 @@ class Command(BaseCommand):
         lines = sys.stdin.buffer if text == "-" else [text.encode(errors="surrogateescape")]
         for number, line in enumerate(lines, 1):
             if line.strip():
-                self._publish(line, f"Line {number}" if text == "-" else "This")
+                self._publish(line, number if text == "-" else None)
                 self._show_progress()
 
-    def _publish(self, line: bytes, what: str) -> None:
+    def _publish(self, line: bytes, number: int | None) -> None:
         try:
             body = {"data": json.loads(line), "volatile": self._volatile}
         except ValueError as error:
             start = repr(line.strip().decode(errors="replace")[:LINE])
+            what = "This" if number is None else f"Line {number}"
             raise CommandError(f"{what} is not JSON: {start} ({error}).{self._rest()}") from None
         try:
             receipt = self._server.post(self._path, body)
         except CommandError as error:
-            raise CommandError(f"{what}: {error}{self._rest()}") from None
+            where = "" if number is None else f"Line {number}: "
+            raise CommandError(f"{where}{error}{self._rest()}") from None
         self._done, self._listening = self._done + 1, receipt["receivers"]
 
     def _rest(self) -> str:

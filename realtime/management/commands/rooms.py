@@ -16,7 +16,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         rooms = ask("/api/rooms/")["rooms"]
         if not rooms:
-            self.stdout.write("No rooms: nobody is in one, and nothing is remembered.")
+            self.stdout.write(
+                "No rooms now: one begins when somebody enters it, or something is published there."
+            )
             return
         width = max(len("room"), *(len(room["name"]) for room in rooms))
         self.stdout.write(f"{'room':{width}}  members  connections  messages")

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from realtime.management.server import ask
+from realtime.management.server import ask, room_path
 from realtime.management.streams import Event, Follower
 from realtime.management.terminal import has_colours, painted, quiet_end, shown
 
@@ -19,7 +18,7 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []  # noqa: RUF012 (Django's attribute)
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("room")
+        parser.add_argument("room", help="such as kitchen; of a kind, such as quiz/first")
         parser.add_argument("--json", action="store_true", help="one JSON a line, for pipes")
 
     def handle(self, *args: Any, room: str, **options: Any) -> None:
@@ -31,7 +30,7 @@ class Command(BaseCommand):
                     self._write([] if event["type"] == "ping" else [json.dumps(event)])
                     continue
                 if event["type"] == "welcome":
-                    lines.know(members_of(room))
+                    lines.know(*members_of(room))
                 self._write(lines.of(event))
 
     def _write(self, lines: list[str]) -> None:
@@ -45,13 +44,13 @@ class Command(BaseCommand):
         self.stderr.flush()
 
 
-def members_of(room: str) -> list[Event]:
-    """Who is in the room now."""
+def members_of(room: str) -> tuple[list[Event], int]:
+    """Who is in the room now, of a crowd the first; and how many there are."""
     try:
-        roster: list[Event] = ask(f"/api/rooms/{quote(room, safe='')}/")["roster"]
+        answer = ask(room_path(room, "members"))
     except CommandError:  # gone again in between: the next welcome asks anew
-        return []
-    return roster
+        return [], 0
+    return answer["members"], answer["count"]
 
 
 class Lines:
@@ -60,9 +59,11 @@ class Lines:
     def __init__(self, *, is_painted: bool = False) -> None:
         self._is_painted = is_painted
         self._members: dict[str, Event] = {}
+        self._unnamed = 0  # of those who were there at the welcome
 
-    def know(self, members: list[Event]) -> None:
+    def know(self, members: list[Event], count: int) -> None:
         self._members = {member["id"]: member for member in members}
+        self._unnamed = count - len(members)
 
     def of(self, event: Event) -> list[str]:
         """The lines of one event; none for what a person need not see."""
@@ -96,7 +97,9 @@ class Lines:
 
     def _here(self) -> str:
         names = [shown(member["name"]) for member in self._members.values()]
-        return f"{len(names)} here: {', '.join(names)}" if names else "Nobody is here."
+        count = len(names) + self._unnamed
+        rest = f" and {self._unnamed:,} more" if self._unnamed else ""
+        return f"{count:,} here: {', '.join(names)}{rest}" if names else "Nobody is here."
 
     def _name(self, member: str) -> str:
         return shown(self._members.get(member, {}).get("name", member))

@@ -53,9 +53,12 @@ async function ask(path, body) {
   }
 }
 
+/** Of a room; the slash behind its kind stays one, for some proxies refuse %2F. @param {string} room */
+const place = (room) => `/api/rooms/${room.split("/").map(encodeURIComponent).join("/")}/`;
+
 /** @param {string} room @param {string} [member] @param {string} [act] */
 const address = (room, member, act) =>
-  `/api/rooms/${encodeURIComponent(room)}/members/${member === undefined ? "" : `${encodeURIComponent(member)}/${act}/`}`;
+  `${place(room)}members/${member === undefined ? "" : `${encodeURIComponent(member)}/${act}/`}`;
 
 /** Do it, say what came of it, and look. @param {string} path @param {any} body @param {(answer: any) => string} told */
 async function act(path, body, told) {
@@ -91,6 +94,7 @@ async function roster() {
   if (!room) return undefined;
   return ask(`${address(room)}?q=${sought("find-member")}`).catch((error) => {
     if (error.status === 404) return null;
+    if (error.status === 400) return { members: [], count: 0, problem: error.message }; // named by code of the project's
     throw error;
   });
 }
@@ -277,6 +281,8 @@ function openRoom(name) {
   members = undefined;
   write(element("room-heading"), name);
   field("find-member").value = "";
+  // A room of a kind has pages of its project, if it has any: ours speak to ws/rooms/<room>/.
+  element("links").hidden = name.includes("/");
   for (const [id, path] of [["room-link", "rooms"], ["board-link", "board"]])
     /** @type {HTMLAnchorElement} */ (element(id)).href = `/${path}/${encodeURIComponent(name)}/`;
   showRooms(status.rooms);
@@ -290,7 +296,7 @@ function showRoom() {
   element("one-room").hidden = !room;
   const { list = [], count = 0 } = members ? { list: members.members, count: members.count } : {};
   const many = count > list.length ? `The first ${list.length} of ${whole(count)}.` : "";
-  write(element("members-count"), members === null ? "Nobody is in it, and nothing is remembered." : members && !count ? "Nobody." : many);
+  write(element("members-count"), members === null ? "Nobody is in it, and nothing is remembered." : members?.problem ?? (members && !count ? "Nobody." : many));
   keep(element("members"), list, ({ id }) => `${room}\n${id}`, makeMember, (node, each) => {
     node.classList.toggle("away", each.away);
     fill(node, "member", each.name);
@@ -397,7 +403,7 @@ element("publish").addEventListener("submit", async (event) => {
   } catch {
     return say('This is not JSON. Text needs quotes: "hello"; an object looks like {"temp": 21.5}.', true);
   }
-  await act(`/api/rooms/${encodeURIComponent(room)}/messages/`, { data }, ({ offset, receivers }) => `Published as message ${offset} to ${counted(receivers, "connection")}.`);
+  await act(`${place(room)}messages/`, { data }, ({ offset, receivers }) => `Published as message ${offset} to ${counted(receivers, "connection")}.`);
 });
 element("data").addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) /** @type {HTMLFormElement} */ (element("publish")).requestSubmit();

@@ -26,6 +26,7 @@ from realtime.frames import Frame
 from realtime.layers import InMemoryChannelLayer
 from realtime.mailbox import Mailbox
 from realtime.transports import connect
+from realtime.words import counted
 
 # Messages that one consumer may handle before the others get a turn.
 TURN = 32
@@ -92,7 +93,7 @@ class AsyncWebsocketConsumer(ChannelsConsumer):
         if len(live) > settings.REALTIME_MAX_CONNECTIONS:
             limit = settings.REALTIME_MAX_CONNECTIONS
             await self.accept()
-            await self.close(CloseCode.FULL, f"This server holds {limit:,} connections.")
+            await self.close(CloseCode.FULL, f"This server holds {counted(limit, 'connection')}.")
         else:
             await super().websocket_connect(message)
 

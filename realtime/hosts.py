@@ -50,7 +50,8 @@ class AnyAddress(str):
 def local_hosts() -> list[str]:
     """Names and addresses that cannot lead here from a stranger's web page."""
     name = socket.gethostname().lower()
-    return [".localhost", ".local", name, name.partition(".")[0], AnyAddress("<any address>")]
+    names = dict.fromkeys([name, name.partition(".")[0]])  # one, where the name has no domain
+    return [".localhost", ".local", *names, AnyAddress("<any address>")]
 
 
 class HostGuard:

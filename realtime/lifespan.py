@@ -13,6 +13,7 @@ from realtime.patience import limit_requests
 from realtime.phase import Phase
 from realtime.sd_notify import Notifier
 from realtime.stopping import has_stopped, stop_in_time, uvicorn_server
+from realtime.words import counted
 from realtime.workarounds import mend_uvicorn
 
 
@@ -63,4 +64,4 @@ class Run:
 
 def status(hub: Hub) -> str:
     """A line for `systemctl status`."""
-    return f"{hub.connections} connections in {len(hub.rooms)} rooms"
+    return f"{counted(hub.connections, 'connection')} in {counted(len(hub.rooms), 'room')}"

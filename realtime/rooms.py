@@ -31,6 +31,7 @@ from realtime.messages import (
 from realtime.names import group_name
 from realtime.presence import Announcer
 from realtime.roster import Departure, Diff, Roster
+from realtime.words import counted
 
 if TYPE_CHECKING:
     from realtime.hub import Hub
@@ -97,7 +98,8 @@ class Room:
         What is called by `call_soon()` after this finds it welcomed. Raises Full.
         """
         if len(self.seats) >= settings.REALTIME_MAX_MEMBERS:
-            raise Full(f"This room holds {settings.REALTIME_MAX_MEMBERS:,} connections.")
+            most = counted(settings.REALTIME_MAX_MEMBERS, "connection")
+            raise Full(f"This room holds {most}.")
         self.seats[seat.channel_name] = seat
         self._hub.connections += 1
         self._changed(self.roster.join(seat.member_id, seat.channel_name, name=arrival.name))

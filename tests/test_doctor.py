@@ -15,6 +15,7 @@ from realtime.doctor import configured, machine, running
 from realtime.doctor.finding import Finding, Verdict, count, note, ok, problem
 from realtime.doctor.machine import is_within
 from realtime.doctor.report import as_json, as_text
+from realtime.hosts import local_hosts
 from realtime.management.commands.doctor import once
 from tests.processes import Process, free_port, run
 
@@ -166,6 +167,19 @@ def test_addresses_for_phones_are_named(
     monkeypatch.setattr(configured, "lan_addresses", lambda: addresses)
     settings.REALTIME_HOST = host
     assert verdicts(configured.addresses()) == [found]
+
+
+def test_a_name_of_this_machine_is_said_once(settings: Any) -> None:
+    settings.ALLOWED_HOSTS = ["*.example", "vm", "vm", "192.168.0.7", *local_hosts()]
+    [finding] = configured.hosts()
+    names = finding.text.rstrip(".").removeprefix("Opened by: ").split(", ")
+    assert "vm" in names
+    assert len(names) == len(set(names))
+
+
+def test_one_room_is_not_called_rooms(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "ask", lambda path: {"rooms": [{"members": 1}]})
+    assert [finding.text for finding in running.api()] == ["1 room, 1 member."]
 
 
 def test_origins_are_named(settings: Any) -> None:

@@ -294,3 +294,11 @@ async def test_a_rebinding_name_gets_4403(server: ServerAddress) -> None:
         server, upgrade(b"/ws/echo/", b"Host: evil.example", b"Origin: http://evil.example")
     )
     assert answer.close_code == 4403
+
+
+@pytest.mark.parametrize(("name", "names"), [("vm", ["vm"]), ("vm.lan", ["vm.lan", "vm"])])
+def test_a_machine_without_a_domain_has_one_name(
+    monkeypatch: pytest.MonkeyPatch, name: str, names: list[str]
+) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: name)
+    assert local_hosts()[2:-1] == names

@@ -64,7 +64,7 @@ def hosts() -> Iterator[Finding]:
         mend = "ALLOWED_HOSTS = [*local_hosts()], from realtime.hosts: any address, never a name."
         yield problem("hosts", text, mend)
     else:
-        names = ", ".join(str(each) for each in allowed) or "localhost only"
+        names = ", ".join(dict.fromkeys(map(str, allowed))) or "localhost only"
         yield ok("hosts", f"Opened by: {names}.")
 
 

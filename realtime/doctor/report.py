@@ -10,6 +10,7 @@ import msgspec
 
 from realtime.doctor.finding import Finding, Verdict, count
 from realtime.doctor.mistakes import PAGE
+from realtime.words import counted
 
 STYLES = {Verdict.OK: "32", Verdict.NOTE: "33", Verdict.PROBLEM: "31;1"}
 INDENT = " " * 9
@@ -52,9 +53,7 @@ def _wrapped(text: str, *, less: int = 0) -> list[str]:
 
 def _sum(findings: Sequence[Finding]) -> Iterator[str]:
     problems, notes = (count(findings, v) for v in (Verdict.PROBLEM, Verdict.NOTE))
-    words = [
-        f"{n} {what}{'s' * (n != 1)}" for n, what in ((problems, "problem"), (notes, "note")) if n
-    ]
+    words = [counted(n, what) for n, what in ((problems, "problem"), (notes, "note")) if n]
     yield f"{', '.join(words)}." if words else "All is well."
     if any(finding.mistake for finding in findings):
         yield f"Each mistake, with code before and after: {PAGE}"

@@ -12,6 +12,7 @@ from websockets.sync.client import connect
 from realtime.doctor.configured import is_ours, serve_command
 from realtime.doctor.finding import Finding, note, ok, problem
 from realtime.management.server import ask
+from realtime.words import counted
 
 PATIENCE = 5.0  # seconds
 
@@ -34,7 +35,7 @@ def api() -> Iterator[Finding]:
         yield problem("running", str(error), "Give both sides the same REALTIME_API_TOKEN.")
         return
     people = sum(room["members"] for room in rooms)
-    yield ok("running", f"{len(rooms)} rooms, {people} members.")
+    yield ok("running", f"{counted(len(rooms), 'room')}, {counted(people, 'member')}.")
 
 
 def sockets(url: str) -> Iterator[Finding]:

@@ -52,11 +52,16 @@ async def refusal(request: HttpRequest) -> Refusal | None:
 
 
 async def visitor(request: HttpRequest) -> dict[str, Any]:
-    """What the header of every page wants to know: who it is, and whether to show the operator."""
-    return {
-        "user": await request.auser(),
-        "may_operate": await refusal(request) is None,
-    }
+    """For the template of an async view, which may not ask the database itself: who looks at it."""
+    user = await request.auser()
+    return {"user": user, "may_operate": may_operate(request, user)}
+
+
+def may_operate(request: HttpRequest, user: Any) -> bool:
+    """Whether a page shows the way to the operator's, which will ask refusal()."""
+    if _is_foreign(request):
+        return False
+    return _headers_refusal(request) is None or has_cookie(request) or _is_staff(user)
 
 
 def is_token(text: str) -> bool:

@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from realtime.management.server import ask, room_path
 from realtime.management.streams import Event, Follower
 from realtime.management.terminal import has_colours, painted, quiet_end, shown
+from realtime.words import counted
 
 
 class Command(BaseCommand):
@@ -92,7 +93,8 @@ class Lines:
             self._members.pop(leaver, None)
         self._members |= {each["id"]: each for each in (*event["updates"], *event["joins"])}
         if not (event["leaves"] or event["updates"] or event["joins"]):
-            lines.append(self._line(None, f"= {event['count']['members']:,} members", "grey"))
+            count = counted(event["count"]["members"], "member")
+            lines.append(self._line(None, f"= {count}", "grey"))
         return lines
 
     def _here(self) -> str:

@@ -17,6 +17,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as Caution
 
+from realtime.names import NameRefused, kind_name
+
 LAYER = "realtime.layers.InMemoryChannelLayer"
 MEND = f'Set CHANNEL_LAYERS = {{"default": {{"BACKEND": "{LAYER}"}}}}.'
 
@@ -102,6 +104,27 @@ def check_ways_around(**options: Any) -> Iterator[CheckMessage]:
                 "ws/rooms/<room>/ is in the same rooms, and is not asked.",
                 hint=f'Give it rooms of its own: kind = "{consumer.__name__.lower()}".',
                 id="realtime.W003",
+            )
+
+
+@register("realtime")
+def check_kinds(**options: Any) -> Iterator[CheckMessage]:
+    """A kind whose rooms browsers join, and that nothing else can name."""
+    from realtime.routing import served  # needs the settings that are being checked
+    from realtime.seat import SeatedConsumer
+
+    for pattern in served():
+        consumer: Any = getattr(pattern.callback, "consumer_class", None)
+        if not (isinstance(consumer, type) and issubclass(consumer, SeatedConsumer)):
+            continue
+        try:
+            kind_name(consumer.kind or "none")
+        except NameRefused as refused:
+            yield Caution(
+                f"{consumer.__name__}.kind is {consumer.kind!r}: publish(), /api/ and the commands "
+                "refuse the names of its rooms.",
+                hint=str(refused),
+                id="realtime.W004",
             )
 
 

@@ -73,14 +73,19 @@ def full_room_name(text: str) -> str:
     kind, slash, name = text.strip().partition("/")
     if not slash:
         return room_name(kind)
-    if not _KIND.fullmatch(kind):
-        raise NameRefused(
-            f"A room's kind, before the slash, is 1 to {MAX_LENGTH} small letters, digits, _ and "
-            f"-, a letter first, as in quiz/first: not {kind[:40]!r}."
-        )
     if "/" in name:
         raise NameRefused("A room name has at most one slash, behind its kind, as in quiz/first.")
-    return f"{kind}/{room_name(name)}"
+    return f"{kind_name(kind)}/{room_name(name)}"
+
+
+def kind_name(text: str) -> str:
+    """The text, which can be the kind of rooms, or NameRefused."""
+    if not _KIND.fullmatch(text):
+        raise NameRefused(
+            f"A room's kind, before the slash, is 1 to {MAX_LENGTH} small letters, digits, _ and "
+            f"-, a letter first, as in quiz/first: not {text[:40]!r}."
+        )
+    return text
 
 
 def member_name(text: str) -> str:

@@ -14,6 +14,7 @@ from django.urls import re_path
 from realtime import RoomConsumer, checks
 from realtime.checks import (
     check_channel_layer,
+    check_kinds,
     check_one_process,
     check_ways_around,
     check_websocket_library,
@@ -40,7 +41,7 @@ def _one_worker(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_this_project_has_no_finding() -> None:
     ours = (check_channel_layer, check_one_process, check_websocket_library, check_ways_around)
-    for check in ours:
+    for check in (*ours, check_kinds):
         assert found(check) == []
 
 
@@ -125,6 +126,27 @@ def test_django_runs_all_of_them() -> None:
     registered: set[Any] = set(registry.registered_checks)
     assert registered >= {check_channel_layer, check_one_process, check_websocket_library}
     assert run_checks(tags=["realtime"]) == []
+
+
+def test_a_kind_that_nothing_could_name_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Plain(RoomConsumer): ...
+
+    class Good(RoomConsumer):
+        kind = "quiz"
+
+    class Bad(RoomConsumer):
+        kind = "Quiz"
+
+    class Worse(RoomConsumer):
+        kind = "team/quiz"
+
+    def only(*consumers: type[RoomConsumer]) -> list[str]:
+        patterns = [re_path(r"^ws/own/(?P<room>[^/]+)/$", each.as_asgi()) for each in consumers]
+        monkeypatch.setattr("realtime.routing.served", lambda: patterns)
+        return found(check_kinds)
+
+    assert only(Plain, Good) == []
+    assert only(Plain, Bad, Good, Worse) == ["W004", "W004"]
 
 
 def test_a_rule_that_another_path_goes_around_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -156,7 +156,11 @@ def test_a_room_of_a_kind_is_watched_by_its_name(start: Start) -> None:
 @pytest.mark.parametrize("part", ["messages", "events", "members"])
 def test_a_room_that_is_named_as_a_part_of_another_is_watched_too(start: Start, part: str) -> None:
     process = start(*UVICORN)
-    with watching(process.port, room=f"quiz/{part}") as watcher:
+    with (
+        connect(process.ws("/ws/rooms/quiz/?name=Ada")) as socket,
+        watching(process.port, room=f"quiz/{part}") as watcher,
+    ):
+        socket.recv()  # welcome: she is in the other one
         assert next_line(watcher).endswith("  Nobody is here.")
         publish(process.port, "hi", room=f"quiz/{part}")
         assert next_line(watcher).endswith("  server  hi")

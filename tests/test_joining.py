@@ -120,13 +120,14 @@ async def test_a_board_with_data_shows_the_code_when_asked(phone: Browser) -> No
     await page.close()
 
 
-# What the tiles and the code leave empty of the board below its bar, as a part of it.
+# What the tiles and the code, each with its gap of 1 em, leave empty of the board below its bar.
 EMPTY = """() => {
   const { bottom } = document.querySelector(".top").getBoundingClientRect();
+  const gap = parseFloat(getComputedStyle(document.body).fontSize);
   const all = [...document.querySelectorAll(".tile, .invitation")];
   const covered = all.map((each) => each.getBoundingClientRect())
-    .reduce((sum, { width, height }) => sum + width * height, 0);
-  return 1 - covered / (innerWidth * (innerHeight - bottom));
+    .reduce((sum, { width, height }) => sum + (width + gap) * (height + gap), 0);
+  return 1 - covered / ((innerWidth - gap) * (innerHeight - bottom - gap));
 }"""
 
 
@@ -144,7 +145,7 @@ async def test_a_board_with_its_code_has_no_empty_corner(
     await page.goto(f"http://{ADDRESS}/board/{room}/?join")
     await expect(page.locator(".tile")).to_have_count(count)
     await expect(page.get_by_role("img", name="QR code")).to_be_in_viewport(ratio=1)
-    await page.wait_for_function(f"({EMPTY})() < 0.25")  # gaps and margins; no cell of the grid
+    await page.wait_for_function(f"({EMPTY})() < 0.02")
     await page.close()
 
 

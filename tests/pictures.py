@@ -30,7 +30,12 @@ FOLDER = ROOT / "docs/pictures"
 ADDRESS = "192.168.0.7:8000"
 
 # Width, height and pixels for each of them.
-SCREENS = {"phone": (390, 844, 2), "laptop": (1366, 768, 1), "wall": (1920, 1080, 2)}
+SCREENS = {
+    "phone": (390, 844, 2),
+    "laptop": (1366, 768, 1),
+    "wall": (1920, 1080, 2),
+    "wide": (3840, 2160, 1),
+}
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 # Who of the crowd says what.
@@ -88,6 +93,8 @@ async def look(browser: Browser, process: Process, folder: Path) -> None:
             "start": "/",
             "echo": "/echo/",
             "login": "/accounts/login/",
+            "examples": "/examples/",
+            "operator": "/operator/",
             "missing": "/nothing/",
             "room-0": "/rooms/empty/",
             "room-3": "/rooms/kitchen/",

@@ -273,7 +273,7 @@ async def test_a_page_fits_every_screen_and_reader(enter: Opener, name: str) -> 
 async def test_the_start_page_leads_to_every_example(enter: Opener) -> None:
     page = await enter("poll")
     await page.goto("/")
-    await page.get_by_role("link", name="Examples").click()
+    await page.get_by_role("main").get_by_role("link", name="Examples").click()
     assert await page.locator(".examples a").count() == len(NAMES)
     found = await Axe().run(page)
     assert found.violations_count == 0, found.generate_report()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import AsyncIterator
 from typing import Any, Literal
 
+import httpx
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Locator, async_playwright, expect
@@ -115,6 +117,53 @@ async def test_a_board_with_data_shows_the_code_when_asked(phone: Browser) -> No
     await expect(code).to_be_hidden()
     await page.goto(f"http://{ADDRESS}/board/filled/?join")
     await expect(code).to_be_visible()
+    await page.close()
+
+
+# What the tiles and the code, each with its gap of 1 em, leave empty of the board below its bar.
+EMPTY = """() => {
+  const { bottom } = document.querySelector(".top").getBoundingClientRect();
+  const gap = parseFloat(getComputedStyle(document.body).fontSize);
+  const all = [...document.querySelectorAll(".tile, .invitation")];
+  const covered = all.map((each) => each.getBoundingClientRect())
+    .reduce((sum, { width, height }) => sum + (width + gap) * (height + gap), 0);
+  return 1 - covered / ((innerWidth - gap) * (innerHeight - bottom - gap));
+}"""
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("count", [1, 3, 6, 7])
+async def test_a_board_with_its_code_has_no_empty_corner(
+    phone: Browser, process: Process, screen: str, count: int
+) -> None:
+    room = f"{count}-{screen}"
+    async with httpx.AsyncClient() as client:
+        data = {f"value {n}": n for n in range(count)}
+        await client.post(process.http(f"/api/rooms/{room}/messages/"), json={"data": data})
+    width, height, _ = SCREENS[screen]
+    page = await phone.new_page(viewport={"width": width, "height": height})
+    await page.goto(f"http://{ADDRESS}/board/{room}/?join")
+    await expect(page.locator(".tile")).to_have_count(count)
+    await expect(page.get_by_role("img", name="QR code")).to_be_in_viewport(ratio=1)
+    await page.wait_for_function(f"({EMPTY})() < 0.02")
+    await page.close()
+
+
+async def test_who_is_alone_is_told_of_a_code_only_where_there_is_one(
+    phone: Browser, process: Process
+) -> None:
+    page = await phone.new_page(viewport={"width": 1366, "height": 768})
+    alone = page.locator("#alone")
+    await page.goto(f"http://{ADDRESS}/rooms/alone/")
+    await expect(alone.get_by_text("its camera reads this code")).to_be_visible()
+    await expect(alone.get_by_role("img", name="QR code")).to_be_visible()
+    await page.set_viewport_size({"width": 390, "height": 844})
+    await expect(alone.get_by_role("img", name="QR code")).to_be_hidden()
+    await expect(alone.get_by_text("this code")).to_be_hidden()
+    await expect(alone.get_by_text("the code is in the invitation above")).to_be_visible()
+    await page.goto(process.http("/rooms/alone/"))  # which only this machine can open
+    await expect(alone).to_contain_text("python app.py")
+    await expect(alone).not_to_contain_text(re.compile(r"code\b|camera"))
     await page.close()
 
 

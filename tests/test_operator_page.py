@@ -423,6 +423,21 @@ async def test_it_is_never_wider_than_its_screen(enter: Opener, process: Process
             assert await page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+async def test_on_a_phone_the_figures_stand_below_each_other(enter: Opener) -> None:
+    page = await enter()
+    await page.set_viewport_size({"width": 390, "height": 844})
+    figures = page.locator("#figures dd")
+    await expect(figures).to_have_count(9)
+    rights = "nodes => nodes.map(node => Math.round(node.getBoundingClientRect().right))"
+    assert len(set(await figures.evaluate_all(rights))) == 1
+    digits = "nodes => nodes.map(node => getComputedStyle(node).fontVariantNumeric)"
+    assert set(await figures.evaluate_all(digits)) == {"tabular-nums"}
+    await page.set_viewport_size({"width": 1366, "height": 768})
+    lefts = "nodes => nodes.map(node => Math.round(node.getBoundingClientRect().left))"
+    columns = await figures.evaluate_all(lefts)
+    assert len(columns) > len(set(columns)) > 2  # a grid
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_every_word_stands_out_from_its_ground(
     enter: Opener, process: Process, scheme: Literal["light", "dark"]

@@ -15,6 +15,19 @@ from playwright.async_api import Browser, ConsoleMessage, Page, expect
 from tests.browsers import CHROMIUM, COMMAND, FLAGS, pytestmark  # noqa: F401 (marks this module)
 from tests.processes import Process, free_port, running
 
+EVERYWHERE = [
+    "/",
+    "/echo/",
+    "/rooms/wide/",
+    "/board/wide/",
+    "/board/wide/?join",
+    "/operator/",
+    "/examples/",
+    "/examples/chat/",
+    "/accounts/login/",
+    "/admin/login/",
+]
+
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def page(browser: Browser, process: Process) -> AsyncIterator[Page]:
@@ -91,11 +104,40 @@ async def test_each_page_has_one_heading_a_title_and_labels(page: Page) -> None:
 
 
 async def test_no_page_is_wider_than_its_screen(page: Page) -> None:
-    for path in ("/", "/echo/", "/accounts/login/", "/admin/login/"):
+    for path in EVERYWHERE:
         await page.goto(path)
         for width in (320, 390, 1366, 3840):
             await page.set_viewport_size({"width": width, "height": 800})
             assert await page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+async def test_text_grows_with_a_screen_on_a_wall(page: Page) -> None:
+    size = "parseFloat(getComputedStyle(document.querySelector('.lead')).fontSize)"
+    for path in ("/", "/echo/", "/examples/"):
+        await page.goto(path)
+        found = []
+        for width in (390, 1366, 1920, 3840):
+            await page.set_viewport_size({"width": width, "height": width * 9 // 16})
+            found.append(await page.evaluate(size))
+        phone, laptop, desk, wall = found
+        assert 17 < phone < laptop < desk < 26
+        assert wall > 2 * desk  # as large as on the same screen with 1,920 pixels, or larger
+
+
+async def test_a_long_name_leaves_the_links_their_place(page: Page) -> None:
+    for width, height in [(390, 844), (1366, 768), (3840, 2160)]:
+        await page.set_viewport_size({"width": width, "height": height})
+        await page.goto("/echo/")
+        before = await page.locator(".bar").bounding_box()
+        await page.evaluate("""() => {
+          const name = document.createElement("span");
+          name.className = "who";
+          name.textContent = "ada".repeat(50);
+          document.querySelector(".account").prepend(name);
+        }""")
+        assert await page.locator(".bar").bounding_box() == before
+        await expect(page.get_by_role("link", name="Log in")).to_be_in_viewport(ratio=1)
+        assert await page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 async def test_the_admin_has_its_style_under_our_policy(page: Page) -> None:

@@ -439,7 +439,7 @@ async def test_a_room_needs_no_mouse(enter: Opener) -> None:
     await page.keyboard.press("Enter")
     await expect(lines(page)).to_have_count(1)
     reached = set()
-    for _ in range(14):
+    for _ in range(20):
         await page.keyboard.press("Tab")
         reached.add(await page.evaluate("document.activeElement.id"))
     assert {"people", "name", "address", "copy", "log", "text"} <= reached

@@ -100,6 +100,9 @@ async def test_the_page_of_a_new_room_works_at_once(project: Path, tmp_path: Pat
             for page in pages:
                 await expect(page.locator("#news li")).to_have_text(re.compile(r"^\w+ \w+ waves$"))
                 assert page.url.endswith("/quiz/lobby/")
+            header = pages[0].get_by_role("navigation", name="Pages").get_by_role("link")
+            links = ["Start", "Rooms", "Echo", "Examples", "Operator"]
+            await expect(header).to_have_text(links)
             assert complaints == []
             await browser.close()
     assert "Traceback" not in process.said()

@@ -5,6 +5,7 @@ import { isFinal, join } from "./realtime.js";
 import { obey } from "./screen.js";
 
 const VALUES = 60; // of a sparkline
+const FEW = 5; // of them make no line yet
 const TILES = 24; // the one that was silent longest gives way
 const IDLE_MS = 3000; // until the pointer hides
 const HOUR = 3_600_000; // ms
@@ -91,7 +92,7 @@ function fill({ label, value, values, node }) {
   const [across, lines] = typeof value === "number" ? [text.length, 1] : wrapped(text);
   shown.style.setProperty("--across", String(Math.max(3, across)));
   shown.style.setProperty("--lines", String(lines));
-  node.classList.toggle("number", values.length > 1);
+  node.classList.toggle("number", values.length >= FEW);
   node.querySelector("polyline")?.setAttribute("points", points(values));
 }
 
@@ -130,9 +131,8 @@ function sparkline() {
 function points(values) {
   const [least, most] = [Math.min(...values), Math.max(...values)];
   const y = (/** @type {number} */ value) => (most > least ? 29 - (28 * (value - least)) / (most - least) : 15);
-  const step = 100 / (VALUES - 1);
-  const start = 100 - step * (values.length - 1); // the newest at the right edge
-  return values.map((value, i) => `${(start + i * step).toFixed(2)},${y(value).toFixed(2)}`).join(" ");
+  const step = 100 / Math.max(1, values.length - 1); // as wide as the tile, however many there are
+  return values.map((value, i) => `${(i * step).toFixed(2)},${y(value).toFixed(2)}`).join(" ");
 }
 
 /** @param {any} value */
@@ -143,10 +143,14 @@ function written(value) {
   return text.length > 400 ? `${text.slice(0, 400)} …` : text;
 }
 
-/** As many columns as make the tiles about twice as wide as high. */
+/** As many columns as make the tiles about twice as wide as high; the last tile fills its row. */
 function arrange() {
-  const columns = Math.round(Math.sqrt((tiles.size * innerWidth) / innerHeight / 1.8));
-  element("tiles").style.setProperty("--columns", String(Math.max(1, Math.min(columns, tiles.size))));
+  const { clientWidth, clientHeight, style } = element("tiles");
+  const wanted = Math.round(Math.sqrt((tiles.size * clientWidth) / Math.max(1, clientHeight) / 1.8));
+  const columns = Math.max(1, Math.min(wanted, tiles.size));
+  const over = tiles.size % columns;
+  style.setProperty("--columns", String(columns));
+  style.setProperty("--last", String(over ? columns - over + 1 : 1));
   element("empty").hidden = tiles.size > 0;
 }
 
@@ -183,7 +187,7 @@ function span(ms, now = "0 s", suffix = "") {
 
 // --- The screen ---
 
-addEventListener("resize", arrange);
+new ResizeObserver(arrange).observe(element("tiles"));
 
 // A browser that runs for months gathers what it never frees. Each screen has a minute of its own,
 // so that not all come at once; and none goes into an error page, from which it would not return.

@@ -24,7 +24,7 @@ traffic = Traffic()
 # Sockets that ended, by close code.
 closes: Counter[int] = Counter()
 
-# Handlers that raised, by the consumer's class.
+# Handlers that raised, by the consumer's class; work in the background, by its function.
 crashes: Counter[str] = Counter()
 
 # Messages, and parts of an address, that were answered with an `error`: by its code.

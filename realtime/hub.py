@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -174,8 +175,19 @@ def serve_here() -> Hub:
     return _hub
 
 
+_this_thread = threading.local()
+
+
+def until(over: threading.Event) -> None:
+    """From `over` on nobody hears this thread, not even a later server of the same process."""
+    _this_thread.over = over
+
+
 def serving_hub() -> Hub:
     """The hub of this process, from any thread. Raises NotServingError."""
+    over = getattr(_this_thread, "over", None)
+    if over is not None and over.is_set():
+        raise NotServingError("The server that this thread worked for has stopped.")
     if _hub is None or _hub.clock.is_closed():  # type: ignore[attr-defined]
         raise NotServingError(
             "This process serves no sockets. From another one, publish over HTTP: "

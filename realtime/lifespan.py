@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import Any
 
 from realtime import one_process, phase, reach
+from realtime.background import Background, Work, checked
 from realtime.descriptors import ask_for_enough, complain_once
 from realtime.hub import Hub, serve_here
 from realtime.keeper import keep
@@ -18,10 +20,19 @@ from realtime.workarounds import mend_uvicorn
 
 
 class Lifespan:
-    """ASGI application for scopes of the type `lifespan`."""
+    """ASGI application for scopes of the type `lifespan`; `background=[run, …]` names functions
+    that are called while the server serves, and in no command.
+
+    A function has a thread of its own, a coroutine function is a task of the server's loop. One
+    that returns is done; one that raises is logged, and called again after 1, 2, 4 … 60 s. Raises
+    TypeError for what cannot be called without arguments.
+    """
+
+    def __init__(self, *, background: Iterable[Work] = ()) -> None:
+        self._background = checked(background)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        run = Run()
+        run = Run(self._background)
         while True:
             event = await receive()
             if event["type"] == "lifespan.startup":
@@ -40,6 +51,9 @@ class Lifespan:
 class Run:
     """What is begun before the first connection, and ended after the last."""
 
+    def __init__(self, background: Iterable[Work] = ()) -> None:
+        self._background = Background(background)
+
     async def start(self) -> None:
         # The server first: stop_in_time() hides it.
         server, hub = uvicorn_server(), serve_here()
@@ -53,13 +67,16 @@ class Run:
         self.keeper = await keep(hub)
         self.notifier.start(lambda: server is None or server.started)
         phase.enter(Phase.SERVING)
+        self._background.start()
 
     async def stop(self) -> None:
         phase.enter(Phase.STOPPING)
+        # First, so that what it says last is kept.
+        all_ended = await self._background.stop()
         if self.keeper is not None:
             await self.keeper.stop()
         self.notifier.end()
-        has_stopped()
+        has_stopped(all_ended=all_ended)
 
 
 def status(hub: Hub) -> str:

@@ -68,10 +68,13 @@ def uvicorn_server() -> Any:
     return server if Server is not None and isinstance(server, Server) else None
 
 
-def has_stopped() -> None:
-    """The server has: nothing is left to be done but to end, whatever threads are busy with."""
+def has_stopped(*, all_ended: bool = True) -> None:
+    """The server has: nothing is left to be done but to end, whatever threads are busy with.
+
+    Without `all_ended` there are tasks that cannot be cancelled, and asyncio would wait for them.
+    """
     if _is_asked:
-        threading.Thread(target=_end, name="end", daemon=True).start()
+        threading.Thread(target=_end, args=(all_ended,), name="end", daemon=True).start()
 
 
 def _stop(
@@ -93,18 +96,19 @@ def _stop(
     loop.call_soon_threadsafe(on_stop)
 
 
-def _end() -> None:
+def _end(all_ended: bool) -> None:
     """Python waits for every thread that is no daemon; this one waits no longer."""
     time.sleep(LAST_STEP)
     main = threading.main_thread()
     busy = [thread.name for thread in threading.enumerate() if not thread.daemon]
-    if busy in ([], [main.name]):
+    if busy not in ([], [main.name]):
+        logger.warning(
+            "Stopping: %d threads were busy, and were cut: %s.",
+            len(busy) - 1,
+            ", ".join(set(busy) - {main.name}),
+        )
+    elif all_ended:
         return
-    logger.warning(
-        "Stopping: %d threads were busy, and were cut: %s.",
-        len(busy) - 1,
-        ", ".join(set(busy) - {main.name}),
-    )
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
 import os
 import re
 import tomllib
@@ -13,11 +12,9 @@ from typing import Any
 
 import pytest
 from django.core.management import get_commands
-from django.urls import re_path, resolve
-from websockets.asyncio.client import connect
+from django.urls import resolve
 
-from realtime.routing import websocket_router, websocket_urlpatterns
-from realtime.testing import serving
+from realtime.routing import websocket_urlpatterns
 from tests import readme
 from tests.processes import ROOT
 
@@ -224,36 +221,6 @@ def test_every_picture_of_the_readme_is_there() -> None:
     named = re.findall(r"(?:src|srcset)=\"([^\"]+)\"", readme.TEXT)
     made = {path.relative_to(ROOT).as_posix() for path in (ROOT / "docs/pictures").iterdir()}
     assert set(named) == made
-
-
-def readme_pattern(name: str) -> Any:
-    """The route of the consumer that the README shows, with the consumer as it is written there."""
-    names: dict[str, Any] = {"re_path": re_path}
-    exec(readme.python_block(f"class {name}"), names)
-    [route] = [line for line in re.findall(r"`(re_path\(.+?\))`", readme.TEXT) if name in line]
-    return eval(route, names)
-
-
-async def test_the_consumer_in_the_readme_works() -> None:
-    application = websocket_router([readme_pattern("Shout")])
-    async with (
-        serving(application, lifespan="off") as server,
-        connect(server.ws("/ws/shout/")) as socket,
-    ):
-        await socket.send("hello")
-        assert await socket.recv() == "HELLO"
-
-
-async def test_the_room_in_the_readme_works() -> None:
-    application = websocket_router([readme_pattern("Quiz")])
-    async with (
-        serving(application, lifespan="off") as server,
-        connect(server.ws("/ws/quiz/first?name=Ada")) as socket,
-    ):
-        await socket.recv()  # welcome
-        await socket.send('{"type": "buzz"}')
-        message = json.loads(await socket.recv())
-        assert (message["name"], message["data"]) == ("Ada", {"buzz": "Ada"})
 
 
 def test_the_changelog_knows_the_version() -> None:

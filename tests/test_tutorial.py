@@ -13,7 +13,7 @@ from playwright.async_api import async_playwright
 
 from tests.browsers import CHROMIUM, FLAGS, pytestmark  # noqa: F401 (marks this module)
 from tests.processes import ROOT
-from tests.tutorial import FOLDER, PAGES, Reader, copy, steps
+from tests.tutorial import FOLDER, PAGES, Reader, Step, copy, edited, steps
 
 KINDS = {
     *("File", "At the end of", "below", "above", "in the place of", "same"),
@@ -44,6 +44,14 @@ async def test_a_reader_does_every_step_and_sees_what_it_says(reader: Reader) ->
                 error.add_note(f"{page.name}: {step.kind}: {step.where}\n{step.block}")
                 raise
     assert reader.problems == []
+
+
+async def test_a_place_that_a_search_finds_twice_is_refused() -> None:
+    lists = "urlpatterns = [\n]\nwebsocket_urlpatterns = [\n    *sockets,\n]\n"
+    with pytest.raises(AssertionError, match=r"'urlpatterns = \[' is not once in app.py"):
+        edited(Step("below", "app.py", "    mine,\n", "urlpatterns = ["), lists)
+    step = Step("below", "app.py", "    mine,\n", "*sockets,")
+    assert "    *sockets,\n    mine,\n]" in edited(step, lists)
 
 
 async def test_every_block_says_what_it_is_for() -> None:

@@ -95,7 +95,7 @@ class Reader:
         path = self.folder / step.where
         path.parent.mkdir(parents=True, exist_ok=True)
         before = path.read_text() if path.exists() else ""
-        path.write_text(_edited(step, before))
+        path.write_text(edited(step, before))
 
     # Commands.
 
@@ -176,7 +176,7 @@ class Reader:
         return self._pages[path]
 
 
-def _edited(step: Step, before: str) -> str:
+def edited(step: Step, before: str) -> str:
     block, lines = step.block, before.splitlines(keepends=True)
     if step.kind == "File":
         return block
@@ -185,8 +185,9 @@ def _edited(step: Step, before: str) -> str:
     if step.kind == "same":
         assert block in before, block
         return before
-    assert lines.count(f"{step.line}\n") == 1, f"{step.line!r} in {step.where}"
-    place = lines.index(f"{step.line}\n")
+    # Who searches for it finds the right place at once, and no other.
+    assert before.count(step.line) == 1, f"{step.line!r} is not once in {step.where}"
+    place = [line.strip() for line in lines].index(step.line)
     start = place + (step.kind == "below")
     end = place + (step.kind != "above")
     return "".join([*lines[:start], block, *lines[end:]])

@@ -6,17 +6,18 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
-from realtime import one_process, phase, reach
-from realtime.background import Background, Work, checked
-from realtime.descriptors import ask_for_enough, complain_once
+from realtime import phase
 from realtime.hub import Hub, serve_here
 from realtime.keeper import keep
-from realtime.patience import limit_requests
 from realtime.phase import Phase
-from realtime.sd_notify import Notifier
-from realtime.stopping import has_stopped, stop_in_time, uvicorn_server
+from realtime.serving import one_process, reach
+from realtime.serving.background import Background, Work, checked
+from realtime.serving.descriptors import ask_for_enough, complain_once
+from realtime.serving.patience import limit_requests
+from realtime.serving.sd_notify import Notifier
+from realtime.serving.stopping import has_stopped, stop_in_time, uvicorn_server
+from realtime.serving.workarounds import mend_uvicorn
 from realtime.words import counted
-from realtime.workarounds import mend_uvicorn
 
 
 class Lifespan:

@@ -16,10 +16,11 @@ import httpx
 import pytest
 import uvloop
 
-from realtime import background, hub, publish
-from realtime.background import Background, Calls, Pauses
+from realtime import hub, publish
 from realtime.hub import NotServingError
 from realtime.lifespan import Lifespan
+from realtime.serving import background
+from realtime.serving.background import Background, Calls, Pauses
 from realtime.testing import serving
 from tests.processes import ROOT, Process, run
 

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from realtime import descriptors
+from realtime.serving import descriptors
 from tests.processes import ROOT, Process
 
 # Runs Python with so few that 100 idle peers use them up.
@@ -54,7 +54,7 @@ def test_as_many_as_the_connections_need_are_asked_for() -> None:
     program = (
         "import os, resource, django; os.environ['DJANGO_SETTINGS_MODULE'] = 'settings'\n"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (256, 4000)); django.setup()\n"
-        "from realtime.descriptors import ask_for_enough; ask_for_enough()\n"
+        "from realtime.serving.descriptors import ask_for_enough; ask_for_enough()\n"
         "print(resource.getrlimit(resource.RLIMIT_NOFILE))"
     )
     done = subprocess.run(

@@ -17,9 +17,10 @@ import pytest
 from channels.layers import get_channel_layer
 
 from examples.poll import Poll
-from realtime import publish, stopping
+from realtime import publish
 from realtime.hub import serve_here
 from realtime.room_consumer import Refused
+from realtime.serving import stopping
 from realtime.testing import ServerAddress, serving
 from realtime.web import events
 from tests.processes import Process

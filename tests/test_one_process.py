@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import connect
 
-from realtime.one_process import refusal
+from realtime.serving.one_process import refusal
 from tests.processes import ROOT, Process, free_port, run, running
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from realtime import patience
-from realtime.patience import Wait, limit_requests
+from realtime.serving import patience
+from realtime.serving.patience import Wait, limit_requests
 from realtime.testing import ServerAddress, serving
 from tests.raw import request, upgrade
 

@@ -10,9 +10,10 @@ from typing import Any, cast
 import pytest
 from asgiref.testing import ApplicationCommunicator
 
-from realtime import phase, stopping
+from realtime import phase
 from realtime.lifespan import Lifespan
 from realtime.phase import Phase
+from realtime.serving import stopping
 
 
 async def test_it_serves_between_start_and_stop() -> None:

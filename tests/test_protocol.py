@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from realtime.consumers import EchoConsumer
+from realtime.serving.workarounds import mend_uvicorn
 from realtime.testing import ServerAddress, serving
-from realtime.workarounds import mend_uvicorn
 from tests.conformance import CASES, CLOSING, Case, Frames, frames_of
 from tests.raw import CLOSE, upgrade
 

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import uvicorn
 
-from realtime import reach
-from realtime.reach import hint
+from realtime.serving import reach
+from realtime.serving.reach import hint
 from tests.processes import ROOT, Process
 
 Start = Callable[..., Process]

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from realtime.sd_notify import Notifier, _interval
+from realtime.serving.sd_notify import Notifier, _interval
 from tests.processes import ROOT, Process
 
 pytestmark = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="no sockets of Unix here")

@@ -57,7 +57,8 @@ def test_it_waits_for_the_word_and_is_killed_without_it() -> None:
 
 
 def test_it_stops_within_what_the_unit_allows() -> None:
-    from realtime import keeper, stopping
+    from realtime import keeper
+    from realtime.serving import stopping
 
     longest = stopping.PATIENCE + stopping.NOTICE + keeper.PATIENCE + stopping.LAST_STEP
     assert longest < int(values("TimeoutStopSec")[0])

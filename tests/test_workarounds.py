@@ -12,10 +12,10 @@ import pytest
 from uvicorn.protocols.websockets import websockets_sansio_impl
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from realtime import workarounds
 from realtime.consumers import EchoConsumer
+from realtime.serving import workarounds
+from realtime.serving.workarounds import mend_uvicorn
 from realtime.testing import ServerAddress, serving
-from realtime.workarounds import mend_uvicorn
 from tests.peers import until
 from tests.raw import CLOSE, frame, talk, upgrade
 
@@ -130,7 +130,7 @@ async def test_a_peer_that_answers_no_ping_is_cut_whatever_it_has_not_read(
 
 async def test_a_second_time_changes_nothing(server: ServerAddress) -> None:
     once = WebSocketsSansIOProtocol.handle_events
-    assert once.__module__ == "realtime.workarounds"  # at the server's start
+    assert once.__module__ == "realtime.serving.workarounds"  # at the server's start
     mend_uvicorn()
     assert WebSocketsSansIOProtocol.handle_events is once
 

@@ -20,7 +20,6 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from msgspec import Struct
 
-from realtime import stopping
 from realtime.codec import encode
 from realtime.connection import Outgoing
 from realtime.counters import traffic
@@ -29,6 +28,7 @@ from realtime.hub import serve_here
 from realtime.layers import InMemoryChannelLayer
 from realtime.mailbox import Mailbox
 from realtime.rooms import group_of
+from realtime.serving import stopping
 from realtime.web.answers import Standing
 from realtime.web.api import ApiError, whole_number
 

@@ -19,7 +19,7 @@ from uvicorn.server import ServerState
 
 from realtime.consumers import EchoConsumer
 from realtime.logs import PeerFaults
-from realtime.workarounds import mend_uvicorn
+from realtime.serving.workarounds import mend_uvicorn
 from tests.raw import upgrade
 
 OFFER = b"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"

@@ -12,7 +12,7 @@ import asyncio
 import enum
 from typing import Any
 
-from realtime.descriptors import say_when_low
+from realtime.serving.descriptors import say_when_low
 
 # Bytes of a request's line and headers, all together. As many as a line of a handshake may have.
 LONGEST_HEAD = 65_536

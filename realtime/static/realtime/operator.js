@@ -14,7 +14,7 @@ const LATE = 0.5; // seconds of lag that people notice
 /** @type {Record<string, string>} */
 const CLOSES = {
   1000: "left", 1001: "page closed or reloaded", 1002: "broke the protocol", 1005: "connection lost", 1006: "connection lost",
-  1007: "sent what is not UTF-8", 1009: "message too big", 1011: "a bug in the server", 1012: "server restarted",
+  1007: "sent what is not UTF-8", 1009: "message too big", 1011: "a bug in the server, which its log tells, or a client that heard nothing", 1012: "server restarted",
   4400: "sent nonsense", 4401: "not logged in", 4403: "refused, or disconnected by the operator", 4404: "unknown path",
   4409: "replaced", 4503: "no place left", 4508: "read too slowly", 4529: "too many messages",
 };

@@ -179,6 +179,16 @@ async def test_a_cancellation_of_its_own_is_a_failure_like_others(logged: list[s
     assert (calls, len(logged)) == (2, 1)
 
 
+async def test_who_cancels_the_task_ends_it(logged: list[str]) -> None:
+    """As asyncio.run() does, where a server ends without a word."""
+    task = asyncio.create_task(Calls(asyncio.Event().wait, lambda: False).run_here())
+    await asyncio.sleep(0)  # a step of the loop: it has begun
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(task, PATIENCE)
+    assert logged == []
+
+
 def test_sys_exit_means_done(logged: list[str]) -> None:
     work = Failing(0, error=lambda number: SystemExit())  # type: ignore[arg-type, return-value]
     assert (pauses_of(work), logged) == ([], [])

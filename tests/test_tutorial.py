@@ -13,7 +13,7 @@ from playwright.async_api import async_playwright
 
 from tests.browsers import CHROMIUM, FLAGS, pytestmark  # noqa: F401 (marks this module)
 from tests.processes import ROOT
-from tests.tutorial import FOLDER, PAGES, Reader, Step, copy, edited, steps
+from tests.tutorial import FOLDER, PAGES, PICTURES, Reader, Step, copy, edited, steps
 
 KINDS = {
     *("File", "At the end of", "below", "above", "in the place of", "same"),
@@ -71,6 +71,27 @@ async def test_every_step_ends_with_something_seen_and_leads_to_the_next() -> No
         assert any(step.kind == "see" for step in steps(page)), page.name
         assert f"({page.name})" in contents
         assert following is None or f"({following.name})" in text
+
+
+async def test_every_picture_is_there_small_and_shown_with_words_for_what_it_shows() -> None:
+    shown = list[Path]()
+    for page in PAGES:
+        for alt, path in re.findall(r"!\[(.*?)\]\((.+?)\)", page.read_text()):
+            assert len(alt.split()) > 5, f"{page.name}: {path}"
+            shown.append((FOLDER / path).resolve())
+    assert sorted(shown) == sorted(PICTURES.iterdir())
+    named = {step.where.split(" | ")[2] for step in all_seen() if step.where.count(" | ") == 2}
+    assert named == {path.stem for path in PICTURES.iterdir()}  # the script makes these and no more
+    for path in PICTURES.iterdir():
+        head = path.read_bytes()[:24]
+        assert head.startswith(b"\x89PNG")
+        assert int.from_bytes(head[16:20]) <= 1000, path.name
+        assert int.from_bytes(head[20:24]) >= 200, path.name
+        assert path.stat().st_size < 60_000, path.name
+
+
+def all_seen() -> list[Step]:
+    return [step for page in PAGES for step in steps(page) if step.kind == "see"]
 
 
 async def test_the_wheelhouse_names_every_dependency() -> None:

@@ -5,27 +5,31 @@ The line above a block says where it goes, as a reader reads it: "File `a.py`:",
 `run` is a command that ends (`run: NAME=value` with a variable), `output` a part of what it said,
 `same: PATH` stands there already, `serve` starts the server, `install` is another system's, or
 needs a network or a screen. `see: PATH | TEXT`, `type: PATH | LABEL | TEXT` and
-`click: PATH | BUTTON` are the browser's; TUTORIAL_PICTURES=FOLDER keeps a picture of each `see`.
+`click: PATH | BUTTON` are the browser's; with `see: PATH | TEXT | NAME` what is seen is the picture
+docs/pictures/tutorial/NAME.png, and `python -m tests.tutorial` makes them all anew.
 """
 
 from __future__ import annotations
 
-import os
+import asyncio
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 from msgspec import Struct
-from playwright.async_api import BrowserContext, Page, expect
+from playwright.async_api import BrowserContext, Page, async_playwright, expect
 
+from tests.browsers import CHROMIUM, FLAGS
 from tests.processes import ROOT, Process, free_port, running, variables
 
 FOLDER = ROOT / "docs/tutorial"
+PICTURES = ROOT / "docs/pictures/tutorial"
 PAGES = sorted(FOLDER.glob("[0-9]*.md"))
 STEP = re.compile(
     r"^(?:<!-- (?P<mark>.+?) -->\n|(?P<caption>(?:File|In|At the end of) `[^\n]+`):\n\n(?=```))"
@@ -36,7 +40,13 @@ CAPTION = re.compile(
     r"(File|In|At the end of) `([^`]+)`(?:, (below|above|in the place of) `([^`]+)`)?"
 )
 ADDRESS = "http://127.0.0.1:8000"
+# Where a phone finds it, so that no picture shows the network of whoever made it.
+PHONES = "http://192.168.0.7:8000"
 VISIBLE_MS = 20_000
+
+# Pixels of a picture, at most; and how long a board gathers values for a curve.
+WIDTH, HEIGHT, ROOM_HEIGHT = 860, 460, 390
+BOARD_MS = 12_000
 
 
 class Step(Struct, frozen=True):
@@ -62,17 +72,22 @@ def steps(page: Path) -> Iterator[Step]:
 class Reader:
     """Somebody with a copy of the project, a terminal and a browser."""
 
-    def __init__(self, folder: Path, context: BrowserContext, stack: ExitStack) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        context: BrowserContext,
+        stack: ExitStack,
+        *,
+        port: int = 0,
+        pictures: Path | None = None,
+    ) -> None:
         self.folder, self._context, self._stack = folder, context, stack
-        self._port = free_port()
+        self._port, self._pictures = port or free_port(), pictures
         self._output = ""
         self._process: Process | None = None
         # What has changed since the server was started, and since a page was loaded.
         self._is_stale, self._pages = True, dict[str, Page]()
         self.problems: list[str] = []
-        # Where a picture of all that is seen goes: the pages' screenshots come from here.
-        self.pictures = os.environ.get("TUTORIAL_PICTURES")
-        self._taken = 0
 
     async def do(self, step: Step) -> None:
         match step.kind:
@@ -145,7 +160,8 @@ class Reader:
         page = await self._page(path)
         if kind == "see":
             await expect(page.get_by_text(what).first).to_be_visible(timeout=VISIBLE_MS)
-            await self._take(page, path)
+            if self._pictures and text:
+                await _take(page, self._pictures / f"{text}.png")
         elif kind == "click":
             await page.get_by_role("button", name=what).click()
         else:
@@ -156,11 +172,11 @@ class Reader:
             if what != "Username":
                 await field.press("Enter")
 
-    async def _take(self, page: Page, path: str) -> None:
-        self._taken += 1
-        if self.pictures:
-            name = path.strip("/").replace("/", "-") or "start"
-            await page.screenshot(path=f"{self.pictures}/{self._taken:02}-{name}.png")
+    def _base(self, path: str) -> str:
+        """In a picture stands the address of the text; with an invitation, the one for phones."""
+        if self._pictures is None:
+            return self._http()
+        return PHONES if path.startswith("/rooms/") else ADDRESS
 
     async def _close_pages(self) -> None:
         for page in self._pages.values():
@@ -171,7 +187,7 @@ class Reader:
         if path not in self._pages:
             page = await self._context.new_page()
             page.on("pageerror", lambda error: self.problems.append(f"{path}: {error}"))
-            await page.goto(self._http() + path)
+            await page.goto(self._base(path) + path)
             self._pages[path] = page
         return self._pages[path]
 
@@ -198,6 +214,20 @@ async def _until_connected(page: Page) -> None:
     await page.wait_for_load_state("networkidle")
 
 
+async def _take(page: Page, file: Path) -> None:
+    """What is in the page, without the empty space below it; of a board or room, the screen."""
+    if "/board/" in page.url or "/rooms/" in page.url:
+        await page.wait_for_timeout(BOARD_MS)
+        height = ROOM_HEIGHT if "/rooms/" in page.url else HEIGHT
+        clip = {"x": 0, "y": 0, "width": WIDTH, "height": height}
+        await page.screenshot(path=file, clip=clip)  # type: ignore[arg-type]
+        return
+    last = "document.querySelector('main').lastElementChild.getBoundingClientRect().bottom"
+    bottom = await page.evaluate(f"Math.ceil({last})")
+    clip = {"x": 0, "y": 0, "width": WIDTH, "height": min(bottom + 24, HEIGHT)}
+    await page.screenshot(path=file, clip=clip)  # type: ignore[arg-type]
+
+
 def copy(folder: Path) -> Path:
     """The project as a clone has it."""
     names = subprocess.run(
@@ -208,3 +238,27 @@ def copy(folder: Path) -> Path:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
     return folder
+
+
+async def main() -> None:
+    port = free_port()
+    rules = [f"MAP {url.removeprefix('http://')} 127.0.0.1:{port}" for url in (ADDRESS, PHONES)]
+    rule = f"--host-resolver-rules={','.join(rules)}"
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as temporary, ExitStack() as stack:
+        folder = Path(temporary) / "project"
+        folder.mkdir()
+        async with async_playwright() as playwright:
+            browser = await playwright.chromium.launch(
+                executable_path=CHROMIUM, args=[*FLAGS, rule, "--font-render-hinting=none"]
+            )
+            context = await browser.new_context(viewport={"width": WIDTH, "height": HEIGHT})
+            reader = Reader(copy(folder), context, stack, port=port, pictures=PICTURES)
+            for page in PAGES:
+                for step in steps(page):
+                    await reader.do(step)
+            await browser.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

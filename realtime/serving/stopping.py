@@ -74,7 +74,8 @@ def has_stopped(*, all_ended: bool = True) -> None:
     Without `all_ended` there are tasks that cannot be cancelled, and asyncio would wait for them.
     """
     if _is_asked:
-        threading.Thread(target=_end, args=(all_ended,), name="end", daemon=True).start()
+        target = _end if all_ended else _end_at_once
+        threading.Thread(target=target, name="end", daemon=True).start()
 
 
 def _stop(
@@ -96,19 +97,28 @@ def _stop(
     loop.call_soon_threadsafe(on_stop)
 
 
-def _end(all_ended: bool) -> None:
+def _end() -> None:
     """Python waits for every thread that is no daemon; this one waits no longer."""
     time.sleep(LAST_STEP)
     main = threading.main_thread()
     busy = [thread.name for thread in threading.enumerate() if not thread.daemon]
-    if busy not in ([], [main.name]):
-        logger.warning(
-            "Stopping: %d threads were busy, and were cut: %s.",
-            len(busy) - 1,
-            ", ".join(set(busy) - {main.name}),
-        )
-    elif all_ended:
+    if busy in ([], [main.name]):
         return
+    logger.warning(
+        "Stopping: %d threads were busy, and were cut: %s.",
+        len(busy) - 1,
+        ", ".join(set(busy) - {main.name}),
+    )
+    _exit()
+
+
+def _end_at_once() -> None:
+    """What was cut has been told; the server's own last lines get their time."""
+    time.sleep(LAST_STEP)
+    _exit()
+
+
+def _exit() -> None:
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):

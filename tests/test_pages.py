@@ -124,17 +124,29 @@ async def test_text_grows_with_a_screen_on_a_wall(page: Page) -> None:
         assert wall > 2 * desk  # as large as on the same screen with 1,920 pixels, or larger
 
 
+WITH_NAME = """(text) => {
+  const name = document.createElement("span");
+  name.className = "who";
+  name.textContent = text;
+  document.querySelector(".account").prepend(name);
+}"""
+
+
+async def test_a_name_of_eight_letters_is_shown_whole(page: Page) -> None:
+    for width in (390, 800, 920, 1366):
+        await page.set_viewport_size({"width": width, "height": 768})
+        await page.goto("/echo/")
+        await page.evaluate(WITH_NAME, "margaret")
+        who = page.locator(".who")
+        assert await who.evaluate("name => name.scrollWidth <= name.clientWidth + 1"), width
+
+
 async def test_a_long_name_leaves_the_links_their_place(page: Page) -> None:
     for width, height in [(390, 844), (1366, 768), (3840, 2160)]:
         await page.set_viewport_size({"width": width, "height": height})
         await page.goto("/echo/")
         before = await page.locator(".bar").bounding_box()
-        await page.evaluate("""() => {
-          const name = document.createElement("span");
-          name.className = "who";
-          name.textContent = "ada".repeat(50);
-          document.querySelector(".account").prepend(name);
-        }""")
+        await page.evaluate(WITH_NAME, "ada" * 50)
         assert await page.locator(".bar").bounding_box() == before
         await expect(page.get_by_role("link", name="Log in")).to_be_in_viewport(ratio=1)
         assert await page.evaluate("document.documentElement.scrollWidth") <= width

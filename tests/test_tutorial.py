@@ -87,7 +87,7 @@ async def test_every_picture_is_there_small_and_shown_with_words_for_what_it_sho
         assert head.startswith(b"\x89PNG")
         assert int.from_bytes(head[16:20]) <= 1000, path.name
         assert int.from_bytes(head[20:24]) >= 200, path.name
-        assert path.stat().st_size < 60_000, path.name
+        assert path.stat().st_size < 65_536, path.name
 
 
 def all_seen() -> list[Step]:

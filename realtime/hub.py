@@ -18,6 +18,7 @@ from realtime.limits import fair_share
 from realtime.presence import Clock
 from realtime.rooms import Full, Room
 from realtime.screens import Screens
+from realtime.words import counted
 
 # The key of the expected screens in a hub's notes.
 SCREENS = "screens"
@@ -137,7 +138,8 @@ class Hub:
             if not room.seats and not len(room.roster):
                 self._forget(room)
                 return
-        raise Full(f"This server holds {settings.REALTIME_MAX_ROOMS:,} rooms; all are in use.")
+        most = counted(settings.REALTIME_MAX_ROOMS, "room")
+        raise Full(f"This server holds {most}, and not one is free.")
 
     def _forget(self, room: Room) -> None:
         del self.rooms[room.name]

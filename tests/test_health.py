@@ -50,7 +50,9 @@ async def test_one_that_starts_or_stops_lives_and_is_not_ready(
 async def test_one_that_is_full_is_not_ready(server: ServerAddress, settings: Any) -> None:
     settings.REALTIME_MAX_CONNECTIONS = 1
     client = await Client.open(server.port, "/ws/echo/")
-    assert (await asked(server, "/readyz"))[1]["reason"] == "All 1 connections are taken."
+    assert (await asked(server, "/readyz"))[1][
+        "reason"
+    ] == "This server holds 1 connection, and not one is free."
     client.vanish()
     async with asyncio.timeout(5):
         while consumer.live:  # noqa: ASYNC110

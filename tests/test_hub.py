@@ -66,7 +66,7 @@ def test_a_room_where_somebody_is_expected_back_is_not_given_away(
 ) -> None:
     settings.REALTIME_MAX_ROOMS = 1
     hub.seat("ada", "a").goes(Departure.LOST)
-    with pytest.raises(Full, match="This server holds 1 rooms; all are in use"):
+    with pytest.raises(Full, match="This server holds 1 room, and not one is free"):
         hub.room("b")
     hub.clock.pass_(16)
     hub.room("b")

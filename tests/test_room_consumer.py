@@ -678,9 +678,9 @@ async def test_a_message_that_is_too_large_ends_it_with_1009(
 @pytest.mark.parametrize(
     ("setting", "room", "words"),
     [
-        ("REALTIME_MAX_MEMBERS", "kitchen", "This room holds 1 connections."),
-        ("REALTIME_MAX_CONNECTIONS", "den", "This server holds 1 connections."),
-        ("REALTIME_MAX_ROOMS", "den", "This server holds 1 rooms; all are in use."),
+        ("REALTIME_MAX_MEMBERS", "kitchen", "This room holds 1 connection."),
+        ("REALTIME_MAX_CONNECTIONS", "den", "This server holds 1 connection."),
+        ("REALTIME_MAX_ROOMS", "den", "This server holds 1 room, and not one is free."),
     ],
 )
 async def test_what_is_full_says_so_and_may_be_tried_again(

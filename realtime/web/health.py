@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 
 from realtime import consumer, lag, phase
 from realtime.phase import Phase
+from realtime.words import counted
 
 # Seconds by which the loop may be late now, and may have been in the last minute. People notice
 # the first in a chat; the second is no hiccup but work that does not belong into the loop.
@@ -45,7 +46,8 @@ def why_not_ready() -> str | None:
     if phase.current() is not Phase.SERVING:
         return f"The server is {phase.current().value}."
     if len(consumer.live) >= settings.REALTIME_MAX_CONNECTIONS:
-        return f"All {settings.REALTIME_MAX_CONNECTIONS:,} connections are taken."
+        limit = counted(settings.REALTIME_MAX_CONNECTIONS, "connection")
+        return f"This server holds {limit}, and not one is free."
     if lag.latest() > LATE:
         return f"The loop is {lag.latest():.1f} s late."
     if lag.worst() > LATELY:

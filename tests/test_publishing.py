@@ -288,7 +288,7 @@ async def test_a_room_that_cannot_be_is_refused_in_words(server: ServerAddress) 
 async def test_one_room_too_many_is_refused_in_words(server: ServerAddress, settings: Any) -> None:
     settings.REALTIME_MAX_ROOMS = 1
     async with joined(server):
-        with pytest.raises(Full, match="all are in use"):
+        with pytest.raises(Full, match="not one is free"):
             await in_thread(lambda: publish("den", 1))
 
 

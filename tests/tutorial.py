@@ -85,8 +85,10 @@ class Reader:
         self._port, self._pictures = port or free_port(), pictures
         self._output = ""
         self._process: Process | None = None
-        # What has changed since the server was started, and since a page was loaded.
-        self._is_stale, self._pages = True, dict[str, Page]()
+        # Whether the server has to start anew, and whether it does so when a Python file changes.
+        self._is_stale, self._reloads = True, False
+        # As long as they show what there is.
+        self._pages = dict[str, Page]()
         self.problems: list[str] = []
 
     async def do(self, step: Step) -> None:
@@ -94,7 +96,10 @@ class Reader:
             case "File" | "At the end of" | "below" | "above" | "in the place of" | "same":
                 self._edit(step)
                 await self._close_pages()
-                self._is_stale = True
+                if self._reloads and step.where.endswith(".py"):
+                    self._is_stale = True
+            case "serve":
+                self._is_stale, self._reloads = True, "--reload" in step.block
             case "run":
                 self._serve()
                 self._run(step)
@@ -132,7 +137,7 @@ class Reader:
     def _variables(self) -> dict[str, str]:
         return {"PYTHONPATH": str(self.folder), "DJANGO_SETTINGS_MODULE": "settings"}
 
-    # The server: what changed is taken up, as with --reload, but known to be.
+    # The server: with --reload a Python file that changed is taken up, and is known to be.
 
     def _serve(self) -> None:
         if not self._is_stale:

@@ -67,6 +67,21 @@ def test_uvicorn_with_two_workers_stops_with_a_sentence(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="seen on Linux only")
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["hypercorn", "app:application", "-w", "2", "-b", "127.0.0.1:{port}"],
+        ["granian", "--interface=asgi", "--workers=2", "--port={port}", "app:application"],
+    ],
+    ids=["hypercorn", "granian"],
+)
+def test_servers_that_do_not_count_their_workers_stop_all_the_same(command: list[str]) -> None:
+    port = str(free_port())
+    done = started(*(part.replace("{port}", port) for part in command))
+    assert "several workers were asked for" in done.stdout + done.stderr
+
+
 @pytest.mark.skipif(not importlib.util.find_spec("gunicorn"), reason="gunicorn is not installed")
 def test_gunicorn_with_two_workers_stops_with_a_sentence() -> None:
     bind = f"127.0.0.1:{free_port()}"

@@ -11,6 +11,10 @@ only by killing its parent, which it does not do.
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import socket
+import sys
 from typing import Any
 
 SENTENCE = (
@@ -18,11 +22,38 @@ SENTENCE = (
     "asked for. Start it without --workers and WEB_CONCURRENCY, or with 1."
 )
 
+# They do not tell their workers how many there are.
+SILENT = ("granian", "hypercorn")
+
+# Held by the first of several workers, as long as it lives.
+_place: socket.socket | None = None
+
 
 def refusal(server: Any) -> str | None:
-    """Why uvicorn's `server` must not start, or None."""
-    count = _workers(server) if server is not None else 1
+    """Why uvicorn's `server`, or another one (None), must not start, or None."""
+    if server is None:
+        return SENTENCE.format(count="several") if _has_sibling() else None
+    count = _workers(server)
     return SENTENCE.format(count=count) if count > 1 else None
+
+
+def _has_sibling() -> bool:
+    """Whether the same granian or hypercorn has another worker here: seen on Linux only.
+
+    The first takes a name that is its parent's alone; Linux gives it back when the process ends.
+    """
+    global _place
+    is_worker = multiprocessing.parent_process() and not sys.modules.keys().isdisjoint(SILENT)
+    if _place is not None or not is_worker or sys.platform != "linux":
+        return False
+    place = socket.socket(socket.AF_UNIX)
+    try:
+        place.bind(f"\0realtime-{os.getppid()}")
+    except OSError:
+        place.close()
+        return True
+    _place = place
+    return False
 
 
 def _workers(server: Any) -> int:

@@ -35,7 +35,7 @@ export class Plot {
   draw(values, ago, latest = values.at(-1)) {
     const known = values.filter((value) => value !== null);
     const most = Math.max(0, ...known);
-    const top = ceiling(Math.max(most, this.least));
+    const top = ceiling(Math.max(most, latest ?? 0, this.least)); // before the first sample too
     write(this.value, latest == null ? "–" : this.written(latest));
     write(this.highest, known.length ? `highest ${this.written(most)}` : "");
     write(this.top, this.written(top));

@@ -53,5 +53,4 @@ def command_line(arguments: list[str]) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.modules["app"] = sys.modules[__name__]  # or the server would run all of this once more
     execute_from_command_line([sys.argv[0], *command_line(sys.argv[1:])])

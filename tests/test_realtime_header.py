@@ -114,7 +114,8 @@ def test_a_page_that_the_project_does_not_have_is_not_linked(settings: Any) -> N
 
 def test_no_context_processor_is_needed(settings: Any) -> None:
     [engine] = settings.TEMPLATES
-    settings.TEMPLATES = [engine | {"OPTIONS": {}}]
+    loaders = engine["OPTIONS"]["loaders"]
+    settings.TEMPLATES = [engine | {"OPTIONS": {"loaders": loaders}}]
     assert links(render_to_string("realtime/base.html")) == EVERYWHERE
     request = RequestFactory().get("/somewhere/")
     html = render_to_string("realtime/base.html", {"request": request, "user": AnonymousUser()})

@@ -128,6 +128,7 @@ def write(results: Results, servers: list[Server], options: argparse.Namespace) 
     present = [server for server in servers if server.name in results.present()]
     versions = {server.name: machine.versions(server) for server in present}
     text = report.document(results, conditions(options), versions)
+    folder.mkdir(parents=True, exist_ok=True)
     file = folder / "RESULTS.md"
     file.write_text(sections.carry(file.read_text() if file.exists() else "", text))
     draw(results, folder / "fanout.svg")

@@ -18,6 +18,8 @@ from benchmarks.servers import Server
 
 CORES = sorted(os.sched_getaffinity(0))
 SERVER_CORE, LOAD_CORE = CORES[0], CORES[-1]
+# As on its users' machines: modules are compiled once, whatever this shell says.
+COMPILED = {"PYTHONDONTWRITEBYTECODE": ""}
 PATIENCE = 30.0  # s until a server must have answered
 
 HANDSHAKE = (
@@ -69,7 +71,7 @@ def start(server: Server, port: int, folder: Path) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             command(server, port),
             cwd=cache.ROOT,
-            env={**os.environ, **server.environment, "TMPDIR": str(folder)},
+            env={**os.environ, **COMPILED, **server.environment, "TMPDIR": str(folder)},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

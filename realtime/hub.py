@@ -6,6 +6,7 @@ import asyncio
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -49,6 +50,8 @@ class Hub:
         self.clock = clock
         self.rooms: dict[str, Room] = {}
         self.connections = 0
+        # Event streams of each room: they read along, and nobody sees them in its roster.
+        self.readers: Counter[str] = Counter()
         self.screens = Screens(self._note_screens)
         self.started_at = clock.time()
         self.build: str = settings.REALTIME_BUILD or conf.build()

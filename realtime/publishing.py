@@ -20,7 +20,7 @@ from realtime.codes import CloseCode
 from realtime.hub import Hub, NotServingError, serving_hub
 from realtime.identity import user_member_id
 from realtime.names import full_room_name
-from realtime.rooms import Receipt
+from realtime.rooms import Receipt, Room
 from realtime.roster import Member
 
 T = TypeVar("T")
@@ -101,8 +101,8 @@ def _publish(hub: Hub, name: str, data: Raw, exclude: str | None) -> Receipt:
 
 
 def _signal(hub: Hub, name: str, data: Raw, to: str | None, exclude: str | None) -> Receipt:
-    room = hub.rooms.get(name)  # none is made for what is not remembered
-    return room.signal(data, to=to, exclude=exclude) if room else Receipt(None, 0)
+    room = hub.rooms.get(name) or Room(name, hub)  # not kept, for nothing in it is remembered
+    return room.signal(data, to=to, exclude=exclude)
 
 
 def _in_transaction() -> bool:

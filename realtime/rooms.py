@@ -58,7 +58,8 @@ class Seat(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """`offset` of the stored message, None when nothing was stored; how many sockets it went to."""
+    """`offset` of the stored message, None when nothing was stored; how many sockets and
+    event streams it went to."""
 
     offset: int | None
     receivers: int
@@ -269,7 +270,8 @@ class Room:
         """To how many it goes: not to who is still to be welcomed."""
         self._hub.broadcast(self.group, text.decode(), exclude)
         is_one_less = exclude in self.seats and exclude not in self._entering
-        return len(self.seats) - len(self._entering) - is_one_less
+        seated = len(self.seats) - len(self._entering) - is_one_less
+        return seated + self._hub.readers[self.name]
 
     def _beat(self) -> None:
         self._heartbeat = None

@@ -20,9 +20,9 @@ from examples.poll import Poll
 from realtime import publish
 from realtime.hub import serve_here
 from realtime.room_consumer import Refused
+from realtime.rooms import Receipt
 from realtime.serving import stopping
 from realtime.testing import ServerAddress, serving
-from realtime.web import events
 from tests.processes import Process
 from tests.wire import opened
 
@@ -136,7 +136,7 @@ async def test_nothing_is_left_of_a_stream_that_ended(server: ServerAddress) -> 
     async with reading(server, "kitchen") as stream:
         await stream.block()
         assert layer.groups
-    await until(lambda: not layer.groups and not events._open)
+    await until(lambda: not layer.groups and not serve_here().readers)
 
 
 @contextmanager
@@ -157,8 +157,8 @@ async def test_a_reader_that_stalls_is_cut_and_the_others_are_not(
     with stalled(server):
         async with reading(server, "kitchen") as stream, asyncio.timeout(30):
             await stream.block()
-            await until(lambda: len(events._open) == 2)
-            while len(events._open) > 1:
+            await until(lambda: serve_here().readers.total() == 2)
+            while serve_here().readers.total() > 1:
                 publish("kitchen", "x" * 60_000)
                 await stream.block()
             assert len(logged) == 1
@@ -176,9 +176,9 @@ async def test_a_cut_reader_leaves_no_connection_by_either_parser(http: str, set
     settings.REALTIME_OUTBOX_BYTES = 200_000
     async with serving(application, http=http) as server:
         with stalled(server):
-            await until(lambda: bool(events._open))
+            await until(lambda: bool(serve_here().readers))
             async with asyncio.timeout(20):
-                while events._open:
+                while serve_here().readers:
                     publish("kitchen", "x" * 60_000)
                     await asyncio.sleep(0)
             await until(lambda: not server.server.server_state.connections)
@@ -192,8 +192,8 @@ async def test_many_small_events_are_bounded_too(
     with stalled(server):
         async with reading(server, "kitchen") as stream, asyncio.timeout(30):
             await stream.block()
-            await until(lambda: len(events._open) == 2)
-            while len(events._open) > 1:
+            await until(lambda: serve_here().readers.total() == 2)
+            while serve_here().readers.total() > 1:
                 publish("kitchen", "x" * 10_000)
                 await stream.block()
             assert len(logged) == 1
@@ -205,10 +205,10 @@ async def test_a_reader_that_takes_nothing_for_long_is_cut_however_little_waits(
     settings.REALTIME_SEND_TIMEOUT = 0.3
     settings.REALTIME_OUTBOX_BYTES = 1_000_000_000
     with stalled(server):
-        await until(lambda: bool(events._open))
+        await until(lambda: bool(serve_here().readers))
         for _ in range(200):  # more than the kernel takes
             publish("kitchen", "x" * 60_000)
-        await until(lambda: not events._open and not server.server.server_state.connections)
+        await until(lambda: not serve_here().readers and not server.server.server_state.connections)
     assert logged == ["An event stream of room 'kitchen' was cut: nothing was read for 0.3 s"]
 
 
@@ -234,6 +234,26 @@ async def test_reading_a_room_does_not_make_it(server: ServerAddress, settings: 
         assert list(serve_here().rooms) == ["other"]
     async with reading(server, "nowhere", **{"Last-Event-ID": "gone:7"}) as stream:
         assert json.loads((await stream.block())["data"])["recovered"] is False
+
+
+async def test_a_receipt_counts_who_reads_along(server: ServerAddress) -> None:
+    async with reading(server, "kitchen") as stream, opened(server.ws("/ws/rooms/kitchen/")):
+        await stream.block()
+        assert publish("kitchen", 1) == Receipt(1, 2)
+        assert publish("kitchen", 2, volatile=True) == Receipt(None, 2)
+    await until(lambda: not serve_here().readers)
+    assert publish("kitchen", 3) == Receipt(2, 0)
+
+
+async def test_what_is_volatile_is_heard_where_nobody_is_but_a_stream(
+    server: ServerAddress,
+) -> None:
+    async with reading(server, "nowhere") as stream:
+        await stream.block()
+        assert publish("nowhere", "now", volatile=True) == Receipt(None, 1)
+        event = await stream.block()
+        assert (event["event"], json.loads(event["data"])["data"]) == ("signal", "now")
+        assert not serve_here().rooms
 
 
 async def test_a_gauge_gets_the_latest_value_first(server: ServerAddress) -> None:
@@ -262,7 +282,7 @@ async def test_a_head_opens_no_stream(server: ServerAddress) -> None:
         answer = await client.head("kitchen/events/")
         assert (answer.status_code, answer.content) == (200, b"")
         assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
-        assert not events._open
+        assert not serve_here().readers
 
 
 async def test_streams_are_bounded_and_guarded(server: ServerAddress, settings: Any) -> None:
@@ -274,7 +294,7 @@ async def test_streams_are_bounded_and_guarded(server: ServerAddress, settings: 
             await stream.block()
             answer = await client.get("kitchen/events/")
             assert (answer.status_code, answer.json()["error"]["code"]) == (503, "full")
-        await until(lambda: not events._open)
+        await until(lambda: not serve_here().readers)
         async with reading(server, "kitchen") as stream:
             assert (await stream.block())["event"] == "welcome"
 
@@ -298,7 +318,7 @@ async def test_a_thousand_streams_at_once_all_hear_all(server: ServerAddress) ->
     async with asyncio.timeout(60):
         for reader, _ in readers:
             await reader.readuntil(b"event: welcome\n")
-        assert len(events._open) == STREAMS
+        assert serve_here().readers.total() == STREAMS
         for word in ("one", "two"):
             receipt = publish("crowd", word)
             assert receipt
@@ -309,7 +329,7 @@ async def test_a_thousand_streams_at_once_all_hear_all(server: ServerAddress) ->
                 assert json.loads(await reader.readuntil(b"\n"))["data"] == word
         for _, writer in readers:
             writer.close()
-        while events._open:  # noqa: ASYNC110 (nobody tells)
+        while serve_here().readers:  # noqa: ASYNC110 (nobody tells)
             await asyncio.sleep(0.01)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import Any, cast
 
 from asgiref.testing import ApplicationCommunicator
@@ -15,8 +16,10 @@ async def test_start_and_stop_are_both_answered() -> None:
     server = cast(Any, ApplicationCommunicator)(Lifespan(), {"type": "lifespan"})
     await server.send_input({"type": "lifespan.startup"})
     assert await server.receive_output() == {"type": "lifespan.startup.complete"}
+    assert gc.get_freeze_count() > 0
     await server.send_input({"type": "lifespan.shutdown"})
     assert await server.receive_output() == {"type": "lifespan.shutdown.complete"}
+    assert gc.get_freeze_count() == 0
     await server.wait()
 
 

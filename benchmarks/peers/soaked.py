@@ -19,7 +19,6 @@ from channels.layers import get_channel_layer
 from app import application as project
 from realtime import consumer, hub, lag
 from realtime.counters import crashes, traffic
-from realtime.web import events
 
 hub.SWEEP = 1.0
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -42,7 +41,7 @@ def held() -> dict[str, Any]:
     return {
         "memory": pages * PAGE,
         "connections": len(consumer.live),
-        "streams": events.streams(),
+        "streams": hub.serve_here().readers.total(),
         "rooms": len(hub.serve_here().rooms),
         "groups": len(layer.groups),
         "subscribers": len(layer._subscribers),
@@ -63,4 +62,6 @@ def collected() -> dict[str, Any]:
     kinds = Counter(
         f"{type(each).__module__}.{type(each).__qualname__}" for each in gc.get_objects()
     )
-    return {"objects": kinds.total(), "blocks": blocks, "kinds": kinds}
+    # Those of the start are frozen, and not among the listed.
+    objects = kinds.total() + gc.get_freeze_count()
+    return {"objects": objects, "blocks": blocks, "kinds": kinds}

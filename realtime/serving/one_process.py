@@ -4,15 +4,14 @@ Half of the people would not hear the other half, and nothing would say so. So a
 started with several workers does not start.
 
 There is no lock file, so none can be left over by a power cut and keep a server from starting.
-uvicorn 0.54 ends with status 0 all the same after its workers have ended with 3 (uvicorn/main.py
-hands on a failure only with one worker); the application lives in the workers, and can change that
-only by killing its parent, which it does not do.
 """
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
+import signal
 import socket
 import sys
 from typing import Any
@@ -21,6 +20,9 @@ SENTENCE = (
     "This server keeps its rooms in memory, so it runs in one process, and {count} workers were "
     "asked for. Start it without --workers and WEB_CONCURRENCY, or with 1."
 )
+
+# uvicorn's status; on Windows a process is killed with one.
+STARTUP_FAILURE = 3
 
 # They do not tell their workers how many there are.
 SILENT = ("granian", "hypercorn")
@@ -35,6 +37,24 @@ def refusal(server: Any) -> str | None:
         return SENTENCE.format(count="several") if _has_sibling() else None
     count = _workers(server)
     return SENTENCE.format(count=count) if count > 1 else None
+
+
+def end_supervisor() -> None:
+    """After a refusal: uvicorn's parent, if there is one, must not end well.
+
+    It hands the status of a worker on only where there is one (uvicorn/main.py, 0.54), so a service
+    would be taken for one that was stopped. It catches every signal that could say so politely.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is not None and parent.pid is not None and _is_of_uvicorn():
+        with contextlib.suppress(OSError):
+            os.kill(parent.pid, getattr(signal, "SIGKILL", STARTUP_FAILURE))
+
+
+def _is_of_uvicorn() -> bool:
+    """Whether uvicorn made this process, and not a program that runs a server in one of its own."""
+    target = getattr(multiprocessing.current_process(), "_target", None)
+    return getattr(target, "__module__", "") == "uvicorn._subprocess"
 
 
 def _has_sibling() -> bool:

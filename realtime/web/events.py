@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -35,8 +36,6 @@ from realtime.web.api import ApiError, whole_number
 # Proxies that gather answers are asked not to: nginx knows the second.
 HEADERS = {"Content-Type": "text/event-stream; charset=utf-8", "X-Accel-Buffering": "no"}
 
-_open: set[str] = set()
-
 logger = logging.getLogger("realtime")
 
 
@@ -45,11 +44,6 @@ class Head(Struct):
 
     type: str
     offset: int | None = None
-
-
-def streams() -> int:
-    """How many are open."""
-    return len(_open)
 
 
 class Reader:
@@ -122,7 +116,7 @@ async def events(request: HttpRequest, room: str) -> HttpResponseBase:
     recent = whole_number(request.GET.get("history", "0"), "history")
     if request.method == "HEAD":
         return HttpResponse(headers=HEADERS)
-    if len(_open) >= settings.REALTIME_MAX_STREAMS:
+    if serve_here().readers.total() >= settings.REALTIME_MAX_STREAMS:
         limit = settings.REALTIME_MAX_STREAMS
         raise ApiError(503, "full", f"This server has {limit:,} event streams open.")
     return StreamingHttpResponse(_stream(layer, request, room, recent), headers=HEADERS)
@@ -135,16 +129,16 @@ async def _stream(
     assert task is not None
     # Only cancelled, uvicorn would wait without end for its peer to read the rest.
     abort = getattr(request, "scope", {}).get("extensions", {}).get("realtime.abort")
-    reader = Reader(room, abort or task.cancel)
+    hub, reader = serve_here(), Reader(room, abort or task.cancel)
 
     def forget(_: object) -> None:
         layer.unsubscribe(channel)
-        _open.discard(channel)
+        hub.readers -= Counter([room])  # keeps no zeros
         stopping.endless.discard(reader.end)
 
     # By the task of the request, for Django leaves a generator that it stops reading as it is.
     task.add_done_callback(forget)
-    _open.add(channel)
+    hub.readers[room] += 1
     stopping.endless.add(reader.end)
     layer.subscribe(channel, Mailbox(), connection=reader, overflow=lambda: None)
     layer.enter(group_of(room), channel)

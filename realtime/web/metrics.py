@@ -26,7 +26,6 @@ from realtime.connection import Overflow
 from realtime.counters import traffic
 from realtime.hub import serve_here
 from realtime.messages import PROTOCOL
-from realtime.web import events
 
 # A peer may close with any code from 1000 to 4999; those without a meaning share one line.
 CLOSES = [*CloseCode, 1002, 1003, 1005, 1006, 1007, 1008, 1010, 1013]
@@ -43,7 +42,7 @@ class Server(Collector):
         rooms = hub.rooms.values()
         histories = [room.history for room in rooms]
         yield gauge("connections", "Sockets that are open.", len(consumer.live))
-        yield gauge("event_streams", "Event streams that are open.", events.streams())
+        yield gauge("event_streams", "Event streams that are open.", hub.readers.total())
         yield gauge("rooms", "Rooms with people or messages in them.", len(rooms))
         members = sum(room.roster.counts()[0] for room in rooms)
         yield gauge("members", "Members of rooms; who is in two counts twice.", members)

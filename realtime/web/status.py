@@ -23,7 +23,6 @@ from realtime.hub import Hub, serve_here
 from realtime.names import MAX_RAW_LENGTH
 from realtime.rooms import Room
 from realtime.screens import Screen
-from realtime.web import events
 from realtime.web.api import reply
 from realtime.web.samples import EVERY, Sample, Samples
 
@@ -50,7 +49,7 @@ class Sampler:
         self.samples.add(
             Sample(
                 at=hub.clock.time(),
-                connections=len(live) + events.streams(),
+                connections=len(live) + hub.readers.total(),
                 members=_members(hub),
                 rooms=len(hub.rooms),
                 received=traffic.received,
@@ -72,7 +71,7 @@ async def status(request: HttpRequest) -> HttpResponse:
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "uptime": round(hub.clock.time() - hub.started_at, 1),
         "build": hub.build,
-        "connections": len(live) + events.streams(),
+        "connections": len(live) + hub.readers.total(),
         "members": _members(hub),
         "rates": samples.rates(),
         "outbox": _outbox(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,10 @@ from playwright.async_api import Browser, BrowserContext, async_playwright
 from realtime.testing import ServerAddress, serving
 from tests.browsers import CHROMIUM, COMMAND, FLAGS
 from tests.processes import ROOT, Process, running
+
+# A shell lets what it starts with `&` ignore Ctrl+C, and so would every program started here.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import socket
 import sys
+from collections.abc import Callable
 
 import pytest
 
-from realtime.logs import PeerFaults
+from realtime.logs import QUIET, PeerFaults
+from tests.processes import Process
 
 
 def record(message: str) -> logging.LogRecord:
@@ -42,3 +45,25 @@ def test_a_message_that_is_no_text_passes() -> None:
     line = record("x")
     line.msg = ValueError("x")
     assert PeerFaults().filter(line)
+
+
+def test_garbage_is_one_line_a_minute_that_counts_the_others() -> None:
+    times = [0.0, 1.0, QUIET - 1, QUIET, QUIET + 1, QUIET * 3]
+    faults = PeerFaults(clock=iter(times).__next__)
+    lines = [record("Invalid HTTP request received.") for _ in times]
+    said = [line.getMessage() for line in lines if faults.filter(line)]
+    assert said == [
+        "Invalid HTTP request received.",
+        "Invalid HTTP request received. (2 more since the last such line.)",
+        "Invalid HTTP request received. (1 more since the last such line.)",
+    ]
+
+
+def test_a_flood_of_garbage_is_one_line_on_a_real_server(start: Callable[..., Process]) -> None:
+    server = start("-m", "uvicorn", "app:application", "--port", "{port}")
+    for _ in range(20):
+        with socket.create_connection(("127.0.0.1", server.port)) as peer:
+            peer.sendall(b"garbage\r\n\r\n")
+            assert peer.recv(100).startswith(b"HTTP/1.1 400")
+    assert server.stop() == 0
+    assert server.said().count("Invalid HTTP request received.") == 1
